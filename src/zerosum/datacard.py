@@ -1,0 +1,81 @@
+"""What a prepared data set is: enough to build networks for it and to name its labels, without the data itself."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True)
+class Column:
+    """One attribute: (value - mean) / scale is what the networks see. Attributes of 0 and 1 keep mean 0 and scale 1."""
+
+    name: str
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the numbers of a label `[N, L]` mean: one-hot classes, or one number per column. Both empty: no labels."""
+
+    classes: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """L, the length of one label vector."""
+        return len(self.classes) or len(self.columns)
+
+    def encode(self, label: int | str | Mapping[str, float]) -> list[float]:
+        """The label vector of a class, by number or name, or of a mapping from every column to its value.
+
+        Raises:
+            ValueError: no labels, an unknown class or column, a class number out of range, a column left out.
+        """
+        if not self.width:
+            raise ValueError(f"label {label!r} given, but this generator was trained without labels; leave the label out")
+        return self._columns(label) if self.columns else self._one_hot(label)
+
+    def _one_hot(self, label: int | str | Mapping[str, float]) -> list[float]:
+        if isinstance(label, str) and label in self.classes:
+            label = self.classes.index(label)
+        try:
+            number = int(label)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            near = difflib.get_close_matches(str(label), self.classes, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"unknown label {label!r}{hint} The classes are {', '.join(self.classes)}") from None
+        if not 0 <= number < len(self.classes):
+            raise ValueError(f"label {number} is out of range: this generator has classes 0 to {len(self.classes) - 1}")
+        return [float(number == index) for index in range(len(self.classes))]
+
+    def _columns(self, label: int | str | Mapping[str, float]) -> list[float]:
+        names = [column.name for column in self.columns]
+        if not isinstance(label, Mapping) or set(label) != set(names):
+            wanted = ",".join(f"{name}=VALUE" for name in names)
+            raise ValueError(f"label {label!r}: this generator is conditioned on columns, give {wanted}")
+        return [(float(label[column.name]) - column.mean) / column.scale for column in self.columns]
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """The identity of a prepared data set."""
+
+    num_examples: int
+    content: str
+    """sha256 of the prepared examples and labels: the same data gives the same content, wherever it lies."""
+    shapes: dict[str, tuple[int, ...]]
+    """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}."""
+    labels: Labels = Labels()
+
+    def to_json(self) -> str:
+        """The card as JSON text."""
+        return TypeAdapter(type(self)).dump_json(self, indent=2).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The card from what `to_json` wrote; pydantic's ValidationError (a ValueError) if it is not one."""
+        return TypeAdapter(cls).validate_json(text)

@@ -1,0 +1,94 @@
+"""The contract between a GAN and everything else: players, their turns, and how to sample."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from zerosum.noise import Noise
+
+Batch = dict[str, Tensor]
+"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]} ..."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of one example under each key of a batch, N left out."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a player lowers, and what is worth knowing about it."""
+
+    terms: dict[str, Tensor]
+    """Named scalar terms, weights already applied; their sum is back-propagated."""
+    notes: dict[str, Tensor] = field(default_factory=dict)
+    """Scalars worth logging, detached: scores, D(x), D(G(z)), gradient norms."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One move of the game: `player` lowers `loss` on a batch."""
+
+    player: str
+    loss: Callable[[Batch, float], Loss]
+    """(batch, progress of the run in [0, 1]) -> Loss."""
+    every: int = 1
+    """Play on every n-th step. If the player also has a turn on every step, this one is a lazy regularisation: the engine
+    multiplies its loss by n and corrects Adam (Karras et al. 2020, appendix B)."""
+    repeat: int | Callable[[int], int] = 1
+    """Plays in that step, each on a fresh batch (k discriminator steps), or a function of the step."""
+    project: Callable[[], None] | None = None
+    """Called after each update: brings the player's weights back into the set it must stay in (weight clipping)."""
+
+
+class GAN(nn.Module, ABC):
+    """A family of generative adversarial networks. A family is final: none subclasses another.
+
+    A family is built as `Family(config, shapes)` with its own config and the shapes of the data's examples.
+    """
+
+    needs: frozenset[str]
+    """Keys a training batch must have."""
+    given: frozenset[str] = frozenset()
+    """Keys `sample` must be given (a condition, an input image); empty: noise alone."""
+    makes: str = "image"
+    """The batch key whose distribution is learned."""
+    sampler: ClassVar[tuple[str, ...]] = ("generator",)
+    """Submodules that sampling needs."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__()
+        self.shapes = dict(shapes)
+
+    @abstractmethod
+    def players(self) -> dict[str, nn.Module]:
+        """The networks that take turns, by name."""
+
+    @abstractmethod
+    def turns(self) -> list[Turn]:
+        """One step of the game, in order."""
+
+    @abstractmethod
+    def sample(self, given: Batch, noise: Noise) -> Tensor:
+        """`len(noise)` samples, differentiable: images `[N, C, H, W]` in [-1, 1], or what the family makes."""
+
+    def for_sampling(self) -> Self:
+        """A frozen copy in evaluation mode that holds only the `sampler` networks."""
+        twin = copy.copy(self)
+        twin._modules = {name: copy.deepcopy(module) for name, module in self._modules.items() if name in self.sampler}
+        return twin.eval().requires_grad_(False)
+
+    def check(self, batch: Mapping[str, Any]) -> None:
+        """Refuse a batch that this family cannot train on.
+
+        Raises:
+            ValueError: a key is missing, or an example has another shape than the networks were built for.
+        """
+        for key in sorted(self.needs):
+            if key not in batch:
+                raise ValueError(f"a training batch needs {sorted(self.needs)}, but {key!r} is missing: got {sorted(batch)}")
+            shape, expected = tuple(batch[key].shape[1:]), self.shapes[key]
+            if shape != expected:
+                raise ValueError(f"{key!r} has examples of shape {list(shape)}, the networks were built for {list(expected)}")

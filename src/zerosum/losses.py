@@ -1,0 +1,80 @@
+"""Adversarial losses: pure functions of scores (logits before any sigmoid), each the mean over the batch.
+
+`*_d` is what the discriminator or critic lowers, `*_g` what the generator lowers. Scores may have any shape.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
+
+
+def minimax_d(real: Tensor, fake: Tensor, smoothing: float = 0.0) -> Tensor:
+    """-E[log D(x)] - E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1).
+
+    Args:
+        real, fake: logits on real and generated examples.
+        smoothing: the target for real examples is 1 - smoothing (one-sided label smoothing, Salimans et al. 2016, sec. 3.4).
+    """
+    target = torch.full_like(real, 1 - smoothing)
+    return binary_cross_entropy_with_logits(real, target) + softplus(fake).mean()
+
+
+def minimax_g(fake: Tensor) -> Tensor:
+    """E[log(1 - D(G(z)))], which saturates where the discriminator is sure (Goodfellow et al. 2014, eq. 1)."""
+    return -softplus(fake).mean()
+
+
+def non_saturating_g(fake: Tensor) -> Tensor:
+    """-E[log D(G(z))]: the same fixed point, strong gradients early (Goodfellow et al. 2014, sec. 3)."""
+    return softplus(-fake).mean()
+
+
+def least_squares_d(real: Tensor, fake: Tensor) -> Tensor:
+    """(E[(D(x) - 1)^2] + E[D(G(z))^2]) / 2 (Mao et al. 2017, eq. 9)."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_g(fake: Tensor) -> Tensor:
+    """E[(D(G(z)) - 1)^2] / 2 (Mao et al. 2017, eq. 9)."""
+    return (fake - 1).square().mean() / 2
+
+
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))] (Miyato et al. 2018, eq. 16)."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def hinge_g(fake: Tensor) -> Tensor:
+    """-E[D(G(z))] (Miyato et al. 2018, eq. 17)."""
+    return -fake.mean()
+
+
+def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
+    """E[f(G(z))] - E[f(x)], minus the estimated distance for a 1-Lipschitz critic (Arjovsky et al. 2017, eq. 3)."""
+    return fake.mean() - real.mean()
+
+
+def wasserstein_g(fake: Tensor) -> Tensor:
+    """-E[f(G(z))] (Arjovsky et al. 2017, algorithm 1)."""
+    return -fake.mean()
+
+
+def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
+    """E[softplus(-(D(x) - D(G(z))))] over pairs (relativistic pairing, Jolicoeur-Martineau 2019; Huang et al. 2024, eq. 2)."""
+    return softplus(fake - real).mean()
+
+
+def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """E[softplus(-(D(G(z)) - D(x)))] over pairs (Huang et al. 2024, eq. 2)."""
+    return softplus(real - fake).mean()
+
+
+def score_notes(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Mean raw scores of a critic, for the log."""
+    return {"score_real": real.detach().mean(), "score_fake": fake.detach().mean()}
+
+
+def probability_notes(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Mean raw scores and mean probabilities D(x), D(G(z)) of a discriminator trained by cross-entropy, for the log."""
+    probabilities = {"D(x)": real.detach().sigmoid().mean(), "D(G(z))": fake.detach().sigmoid().mean()}
+    return probabilities | score_notes(real, fake)

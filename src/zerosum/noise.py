@@ -1,0 +1,94 @@
+"""Where a generator's randomness comes from: torch's own stream in training, one stream per sample when sampling."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Distribution = Literal["normal", "uniform"]
+
+
+class Noise(ABC):
+    """A source of `len(noise)` independent samples' randomness."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal values, float32 `[N, *shape]`."""
+
+    @abstractmethod
+    def uniform(self, *shape: int) -> Tensor:
+        """Values uniform in [-1, 1), float32 `[N, *shape]`."""
+
+    def latent(self, distribution: Distribution, size: int) -> Tensor:
+        """A latent `[N, size]` from the named distribution."""
+        return self.normal(size) if distribution == "normal" else self.uniform(size)
+
+
+class FreshNoise(Noise):
+    """Noise from torch's global stream, which the training loop seeds before every play."""
+
+    def __init__(self, num_samples: int, device: torch.device | str = "cpu") -> None:
+        self.num_samples = num_samples
+        self.device = device
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(self.num_samples, *shape, device=self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        return torch.rand(self.num_samples, *shape, device=self.device) * 2 - 1
+
+
+class SeededNoise(Noise):
+    """One stream per sample: a sample is a function of its seed alone, whatever the batch size or device."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.streams)
+
+    def normal(self, *shape: int) -> Tensor:
+        return self._stack(lambda stream: torch.randn(shape, generator=stream))
+
+    def uniform(self, *shape: int) -> Tensor:
+        return self._stack(lambda stream: torch.rand(shape, generator=stream) * 2 - 1)
+
+    def _stack(self, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        return torch.stack([draw(stream) for stream in self.streams]).to(self.device)
+
+
+class BlendedNoise(Noise):
+    """Noise on the way from one source to another: spherical for normal values, linear for uniform ones.
+
+    Args:
+        start, end: two sources of the same length.
+        share: the way gone in [0, 1] for every sample, `[N]`.
+    """
+
+    def __init__(self, start: Noise, end: Noise, share: Tensor) -> None:
+        if not len(start) == len(end) == len(share):
+            raise ValueError(f"blended noise needs equal lengths, got {len(start)}, {len(end)} and {len(share)}")
+        self.start, self.end, self.share = start, end, share
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def normal(self, *shape: int) -> Tensor:
+        # Variance preserving: cos^2 + sin^2 = 1, and high-dimensional draws are nearly orthogonal (White 2016, sec. 2.1).
+        angle = self._column(shape) * torch.pi / 2
+        return angle.cos() * self.start.normal(*shape) + angle.sin() * self.end.normal(*shape)
+
+    def uniform(self, *shape: int) -> Tensor:
+        return torch.lerp(self.start.uniform(*shape), self.end.uniform(*shape), self._column(shape))
+
+    def _column(self, shape: tuple[int, ...]) -> Tensor:
+        return self.share.reshape(-1, *(1 for _ in shape))

@@ -1,0 +1,229 @@
+"""A whole run as frozen, typed data: the GAN, its data, its optimisers, the training and the periodic jobs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import ConfigDict, SerializeAsAny, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from zerosum.schedules import Schedule, constant
+
+STRICT = ConfigDict(extra="forbid")
+VERSION = 1
+"""Of the run folder's format; a folder of a newer version is refused."""
+
+
+def positive(**values: float) -> None:
+    """Refuse values that are not above zero, by name.
+
+    Raises:
+        ValueError: the first such value.
+    """
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{name} must be above 0, not {value}")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class GANConfig:
+    """Base of every family's own settings."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Stabilisers:
+    """Cures for instability and mode collapse that any family with a discriminator may use."""
+
+    minibatch: Literal["none", "discrimination", "std"] = "none"
+    """Let the discriminator see the batch: minibatch discrimination (Salimans 2016, sec. 3.2) or standard deviation
+    (Karras 2018, sec. 3)."""
+    instance_noise: float = 0.0
+    """Standard deviation of Gaussian noise added to all that the discriminator sees, at the start of the run; images are in
+    [-1, 1] (Sonderby 2017, sec. 2.3)."""
+    instance_noise_until: float = 1.0
+    """Share of the run, in (0, 1], at which the instance noise has decayed linearly to zero."""
+    label_smoothing: float = 0.0
+    """One-sided, for cross-entropy losses: the discriminator's target for real images is 1 minus this (Salimans 2016,
+    sec. 3.4)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1), not {self.label_smoothing}")
+        if self.instance_noise < 0:
+            raise ValueError(f"instance_noise must not be negative, not {self.instance_noise}")
+        if not 0 < self.instance_noise_until <= 1:
+            raise ValueError(f"instance_noise_until must be in (0, 1], not {self.instance_noise_until}")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Data:
+    """Which data, and how it is prepared."""
+
+    path: str = "fashion"
+    """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
+    resolution: int = 32
+    """Width and height of the prepared images, in pixels."""
+    fit: Literal["crop", "letterbox"] = "crop"
+    """How an image that is not square becomes so: its centre, or all of it with bars."""
+    colour: Literal["auto", "grey", "rgb"] = "auto"
+    """Channels of the prepared images; auto: grey if every image is."""
+    labels: tuple[str, ...] = ()
+    """Columns of the metadata to condition on; empty: the class, from the label column or the sub-folder."""
+    mirror: bool = False
+    """Show each image mirrored left to right half of the time."""
+    broken: Literal["skip", "refuse"] = "skip"
+    """What to do about unreadable files: leave them out and list them, or refuse to start."""
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.resolution <= 4096:
+            raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Optimiser:
+    """How one player moves."""
+
+    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
+    """The rule."""
+    rate: Schedule = constant(2e-4)
+    """Learning rate: a number, or a schedule over images seen such as linear(0.0002, 0, over=3200000)."""
+    momentum: Schedule = constant(0.0)
+    """Of sgd and rmsprop: a number or a schedule."""
+    beta1: float = 0.9
+    """Of adam and adamw: decay of the mean gradient."""
+    beta2: float = 0.999
+    """Of adam and adamw: decay of the mean squared gradient; of rmsprop: its alpha."""
+    eps: float = 1e-8
+    """Added to the root of the mean squared gradient."""
+    weight_decay: float = 0.0
+    """L2 penalty (adamw: decoupled decay)."""
+
+    def __post_init__(self) -> None:
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+        positive(eps=self.eps)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Average:
+    """The moving average of the generator's weights (EMA), which is what is sampled and released."""
+
+    half_life: float = 0.0
+    """Images after which a weight's share in the average has halved; 0: no averaging, the current weights are released."""
+    ramp_up: float | None = None
+    """Half-life at most this share of the images seen so far (StyleGAN2: 0.05)."""
+    start: int = 0
+    """Images before which the average simply follows the weights."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Training:
+    """How long, how much at once, and from which seed."""
+
+    images: int = 1_000_000
+    """Length of the run: real images shown, counted as steps x batch."""
+    batch: int = 64
+    """Images in a batch, over all processes."""
+    micro_batches: int = 1
+    """Parts in which each process works off its share of a batch: less memory, the same gradient."""
+    seed: int = 0
+    """Everything random is a function of this and the images seen."""
+    channels_last: bool = True
+    """Keep image tensors in channels-last memory: faster for ordinary convolutions."""
+
+    def __post_init__(self) -> None:
+        positive(images=self.images, batch=self.batch, micro_batches=self.micro_batches)
+        if self.batch % self.micro_batches:
+            raise ValueError(f"train.batch {self.batch} is not divisible by train.micro_batches {self.micro_batches}")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Jobs:
+    """What happens beside training, and how often. Changing these never changes the weights."""
+
+    log_every: int = 3_200
+    """Images between two lines of stats.jsonl."""
+    sample_every: int = 32_000
+    """Images between two grids of samples."""
+    checkpoint_every: int = 64_000
+    """Images between two checkpoints."""
+    keep: int = 3
+    """Checkpoints kept; the oldest are deleted."""
+    num_samples: int = 64
+    """Samples in a grid."""
+    tensorboard: bool = False
+    """Write TensorBoard curves as well (needs the extra: pip install "zerosum[tensorboard]")."""
+
+    def __post_init__(self) -> None:
+        positive(**{name: value for name, value in vars(self).items() if name != "tensorboard"})
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Recipe:
+    """The whole run."""
+
+    family: str
+    """Name of the GAN: a file in zerosum.gans, or a package.module of your own."""
+    gan: SerializeAsAny[GANConfig]
+    """The family's own settings."""
+    optimisers: dict[str, Optimiser]
+    """One per player."""
+    data: Data = Data()
+    """Which data, and how it is prepared."""
+    train: Training = Training()
+    """How long, how much at once, and from which seed."""
+    average: Average = Average()
+    """The moving average of the weights that is sampled and released."""
+    jobs: Jobs = Jobs()
+    """What happens beside training, and how often."""
+
+    def to_json(self) -> str:
+        """The recipe as JSON text, with the format's version."""
+        plain = TypeAdapter(Recipe).dump_python(self, mode="json")
+        return json.dumps({"version": VERSION, **plain}, indent=2)
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any], config: type[GANConfig]) -> "Recipe":
+        """The recipe from parsed JSON, its `gan` read as `config`.
+
+        Raises:
+            ValueError: a field is missing, unknown or of the wrong type, or the version is newer than this program.
+        """
+        version = plain.get("version", VERSION)
+        if version > VERSION:
+            raise ValueError(f"this run has format version {version}, this zerosum reads up to {VERSION}: upgrade zerosum")
+        fields = {name: value for name, value in plain.items() if name != "version"}
+        gan = TypeAdapter(config).validate_python(fields.pop("gan", {}))
+        return TypeAdapter(Recipe).validate_python({**fields, "gan": gan})
+
+
+def flatten(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested mappings, as (dotted name, value)."""
+    for name, value in plain.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
+    """The fields in which two recipes differ, as (dotted name, old value, new value)."""
+    before, after = (dict(flatten(json.loads(recipe.to_json()))) for recipe in (old, new))
+    names = [*before, *(name for name in after if name not in before)]
+    return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+
+
+def adam(rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, weight_decay: float = 0.0) -> Optimiser:
+    """Adam (Kingma & Ba 2015)."""
+    return Optimiser(kind="adam", rate=Schedule.parse(rate), beta1=beta1, beta2=beta2, weight_decay=weight_decay)
+
+
+def rmsprop(rate: float | Schedule) -> Optimiser:
+    """RMSprop with torch's defaults."""
+    return Optimiser(kind="rmsprop", rate=Schedule.parse(rate), beta2=0.99)
+
+
+def sgd(rate: float | Schedule, momentum: float | Schedule = 0.0) -> Optimiser:
+    """Stochastic gradient descent with momentum."""
+    return Optimiser(kind="sgd", rate=Schedule.parse(rate), momentum=Schedule.parse(momentum))

@@ -1,0 +1,47 @@
+"""Penalties that keep a discriminator or critic smooth: pure functions, differentiable with respect to its weights."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+Scorer = Callable[[Tensor], Tensor]
+"""From examples `[N, ...]` to scores with N in the first dimension; sample n's scores depend on example n alone."""
+
+
+def squared_gradient_norm(scores: Tensor, examples: Tensor) -> Tensor:
+    """Squared L2 norm of d(score)/d(example), for each example `[N]`; the graph is kept for a second backward pass.
+
+    Args:
+        scores: what a network gave for `examples`, any shape with N first.
+        examples: `[N, ...]`, with `requires_grad` set before they were scored.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), examples, create_graph=True)
+    return gradient.flatten(1).square().sum(1)
+
+
+def zero_centred_penalty(score: Scorer, examples: Tensor) -> Tensor:
+    """E[|grad D(x)|^2] / 2: R1 on real examples, R2 on generated ones (Mescheder et al. 2018, eq. 9 and 10). Times gamma."""
+    examples = examples.detach().requires_grad_()
+    return squared_gradient_norm(score(examples), examples).mean() / 2
+
+
+def gradient_penalty(score: Scorer, real: Tensor, fake: Tensor, centre: float = 1.0) -> Tensor:
+    """E[(|grad D(x^)| - centre)^2] at random points x^ between real and generated examples. Times lambda.
+
+    Args:
+        real, fake: `[N, ...]` of equal shape.
+        centre: 1 (Gulrajani et al. 2017, eq. 3) or 0 (Thanh-Tung et al. 2019, eq. 7).
+    """
+    share = torch.rand(len(real), *(1 for _ in real.shape[1:]), device=real.device)
+    between = torch.lerp(real, fake, share).detach().requires_grad_()
+    squared_norm = squared_gradient_norm(score(between), between)
+    # The root's derivative is infinite at 0, where a dead critic may well be.
+    return ((squared_norm + 1e-12).sqrt() - centre).square().mean() if centre else squared_norm.mean()
+
+
+@torch.no_grad()
+def clip_weights(parameters: Iterable[nn.Parameter], bound: float) -> None:
+    """Bring every weight into [-bound, bound] (Arjovsky et al. 2017, algorithm 1, line 7)."""
+    for parameter in parameters:
+        parameter.clamp_(-bound, bound)
