@@ -46,7 +46,7 @@ class Labels:
             number = int(label)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             near = difflib.get_close_matches(str(label), self.classes, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ValueError(f"unknown label {label!r}{hint} The classes are {', '.join(self.classes)}") from None
         if not 0 <= number < len(self.classes):
             raise ValueError(f"label {number} is out of range: this generator has classes 0 to {len(self.classes) - 1}")

@@ -1,5 +1,6 @@
 """Where a generator's randomness comes from: torch's own stream in training, one stream per sample when sampling."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -92,3 +93,9 @@ class BlendedNoise(Noise):
 
     def _column(self, shape: tuple[int, ...]) -> Tensor:
         return self.share.reshape(-1, *(1 for _ in shape))
+
+
+def derive_seed(*parts: int | str) -> int:
+    """A 63-bit seed that is a fixed function of its parts and looks unrelated for any two different lists of them."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1

@@ -1,0 +1,53 @@
+"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, which holds fashion-mnist/ and emoji/.
+
+fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64.
+"""
+
+import gzip
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zerosum.data.embedded import FOLDER, TILE
+from zerosum.data.images import prepare
+
+COLUMNS = 41
+FASHION = "b7656a891b218fc13e45205c48a92cae"
+"""md5 of the raw pixels of the 10,000 test images."""
+
+
+def embed_fashion(origin: Path, target: Path) -> None:
+    """Copy the test images and labels, after checking the pixels."""
+    images = (origin / "t10k-images-idx3-ubyte.gz").read_bytes()
+    pixels = gzip.decompress(images)[16:]
+    if hashlib.md5(pixels).hexdigest() != FASHION:
+        raise SystemExit(f"{origin}: these are not the 10,000 test images of Fashion-MNIST")
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "t10k-images-idx3-ubyte.gz").write_bytes(images)
+    (target / "t10k-labels-idx1-ubyte.gz").write_bytes((origin / "t10k-labels-idx1-ubyte.gz").read_bytes())
+
+
+def embed_emoji(origin: Path, target: Path) -> None:
+    """Lay all Noto emoji but the flags on one lossless sheet, row by row, and write a line of metadata for each."""
+    rows = [json.loads(line) for line in (origin / "captions.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = sorted((row for row in rows if row["label"] != "flags"), key=lambda row: row["file"])
+    sheet = Image.new("RGB", (COLUMNS * TILE, -(-len(rows) // COLUMNS) * TILE), "white")
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / "metadata.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        for index, row in enumerate(rows):
+            pixels = prepare((origin / "noto" / row["file"]).read_bytes(), TILE, "crop", "rgb").transpose(1, 2, 0)
+            sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (index % COLUMNS * TILE, index // COLUMNS * TILE))
+            caption = row["short_names"][0].replace("_", " ")
+            file.write(json.dumps({"file_name": row["file"], "label": row["label"], "caption": caption}) + "\n")
+    sheet.save(target / "sheet.webp", lossless=True, quality=100, method=6)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    embed_fashion(Path(sys.argv[1]) / "fashion-mnist", FOLDER / "fashion")
+    embed_emoji(Path(sys.argv[1]) / "emoji", FOLDER / "emoji")

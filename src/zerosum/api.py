@@ -1,0 +1,224 @@
+"""The Python door: train a recipe, load what was trained."""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from zerosum import distributed, gans
+from zerosum.data import Dataset, open_data
+from zerosum.data.feed import Feed
+from zerosum.datacard import DataCard
+from zerosum.game import GAN, Batch
+from zerosum.noise import derive_seed
+from zerosum.recipe import Recipe
+from zerosum.report import write_report
+from zerosum.run import Run, open_run, write
+from zerosum.run import load as load_run
+from zerosum.sampling import Sampler, label_rows, picture
+from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
+from zerosum.training.loop import DivergedError, Job, Training
+from zerosum.training.progress import Display
+from zerosum.training.state import State
+
+log = logging.getLogger("zerosum")
+
+
+def load(path: str | Path) -> Sampler:
+    """The trained generator of a run folder, ready to sample from.
+
+    Raises:
+        ValueError: the folder is not a run, or has no checkpoint yet.
+    """
+    gan, card = load_run(Path(path))
+    device = distributed.device()
+    return Sampler(gan.to(device), card, device)
+
+
+def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Console | None = None) -> Sampler:
+    """Train a recipe to its end, or resume it where it was left, and return the trained generator.
+
+    Args:
+        recipe: a whole recipe, or the name of one, such as "dcgan:cpu".
+        out: the run folder; runs/FAMILY where none is given. An unfinished run of the same recipe is resumed.
+        console: where progress is shown.
+
+    Raises:
+        ValueError: the recipe, its data and the folder do not fit together.
+        DivergedError: a loss or a weight became NaN or infinite.
+    """
+    recipe = gans.get_recipe(recipe) if isinstance(recipe, str) else recipe
+    folder = Path("runs") / recipe.family if out is None else Path(out)
+    with distributed.world():
+        _train(recipe, folder, console or Console(quiet=distributed.rank() > 0))
+    return load(folder)
+
+
+def _train(recipe: Recipe, folder: Path, console: Console) -> None:
+    device, first = distributed.device(), distributed.rank() == 0
+    dataset = _open_data_once(recipe)
+    gan = build_gan(recipe, dataset.card, device)
+    gan.check(dataset.batch(np.arange(1)))
+    if first:
+        open_run(folder, recipe, dataset.card)
+    distributed.barrier()
+    run, state = Run(folder), State(gan, recipe.optimisers, recipe.train.batch)
+    with ExitStack() as stack:
+        if first:
+            stack.enter_context(logged_to(folder / "log.txt"))
+        resume(run, state, device)
+        if state.images >= recipe.train.images:
+            log.info("%s is finished: %s images seen. To train it further, raise --train.images", folder, f"{state.images:,}")
+            return
+        feed = make_feed(recipe, dataset, device)
+        stack.callback(feed.close)
+        display = stack.enter_context(Display(console, state.images, recipe.train.images))
+        stopped = stack.enter_context(stop_on_signal())
+        jobs = make_jobs(recipe, run, dataset, state, display, device)
+
+        def watch(images: int) -> bool:
+            display.advance(images)
+            return stopped.is_set()
+
+        training = recipe.train
+        average, log_every = recipe.average, recipe.jobs.log_every
+        try:
+            Training(state, feed, training.images, training.seed, average, jobs, log_every, watch).run()
+        except DivergedError as error:
+            raise DivergedError(explain_divergence(run, error)) from None
+        if state.images < training.images:
+            log.info("stopped at %s images; the same command goes on from there", f"{state.images:,}")
+
+
+def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
+    """The recipe's networks with their first weights, a function of the seed, in training mode.
+
+    Raises:
+        ValueError: the data lacks what the family needs.
+    """
+    family = gans.find(recipe.family)
+    if not isinstance(recipe.gan, family.config):
+        raise ValueError(f"the recipe's gan settings are a {type(recipe.gan).__name__}, {family.name} has its own Config")
+    torch.manual_seed(derive_seed(recipe.train.seed, "weights"))
+    gan = family.gan(recipe.gan, card.shapes)
+    if "label" in gan.needs and len(card.labels.classes) == 1:
+        only = card.labels.classes[0]
+        raise ValueError(
+            f"{recipe.family} learns to tell classes apart, but all of {recipe.data.path} is of one class ({only!r}); "
+            "put each class into a sub-folder of its own, or choose a family that needs no labels"
+        )
+    if recipe.train.channels_last:
+        gan.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return gan.to(device).train()
+
+
+def resume(run: Run, state: State, device: torch.device) -> None:
+    """Bring the state to the run's newest intact checkpoint, if it has one."""
+    saved = run.newest_state(device)
+    if saved is not None:
+        state.load_state_dict(saved)
+        log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
+    if distributed.rank() == 0:
+        run.cut_stats(state.images)
+    distributed.barrier()
+
+
+def make_feed(recipe: Recipe, dataset: Dataset, device: torch.device) -> Feed:
+    """This process's share of the batches."""
+    micro, rank = recipe.train.micro_batches, distributed.rank()
+    return Feed(
+        dataset,
+        batch=recipe.train.batch,
+        seed=recipe.train.seed,
+        parts=distributed.world_size() * micro,
+        own=range(rank * micro, (rank + 1) * micro),
+        mirror=recipe.data.mirror,
+        device=device,
+        channels_last=recipe.train.channels_last,
+    )
+
+
+def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display: Display, device: torch.device) -> list[Job]:
+    """Log, samples, checkpoint and report, in the order in which they run."""
+    every, n, labels = recipe.jobs, recipe.jobs.num_samples, dataset.card.labels
+    columns = len(labels.classes) if state.gan.given and 2 <= len(labels.classes) <= 16 else 8
+    n = max(n // columns, 1) * columns
+    real = dataset.batch(np.arange(n) % len(dataset))
+    given: Batch = {}
+    if "label" in state.gan.given:
+        given = {"label": (label_rows(labels, n, None) if labels.classes else real["label"]).to(device)}
+    if distributed.rank() == 0:
+        shown = real[state.gan.makes]
+        pixels = shown.permute(0, 2, 3, 1).numpy() if state.gan.makes == "image" else shown.numpy()
+        write(run.samples_folder / "real.png", picture(pixels, columns))
+    sample = sample_job(run, every.sample_every, given, n, columns, device)
+    if distributed.rank() == 0 and state.step == 0:
+        sample.run(state, {})
+    jobs = [
+        log_job(run, every.log_every, state.images, display.show),
+        sample,
+        checkpoint_job(run, every.checkpoint_every, every.keep),
+        Job(every.checkpoint_every, lambda state, means: write_report(run)),
+    ]
+    return [*jobs, tensorboard_job(run, every.log_every)] if every.tensorboard else jobs
+
+
+def explain_divergence(run: Run, error: DivergedError) -> str:
+    """What a user needs to know when a run has diverged."""
+    checkpoint = run.newest_checkpoint()
+    kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
+    return (
+        f"training diverged {error}; {kept}. Start a new run with lower rates "
+        "(--optimisers.generator.rate, --optimisers.discriminator.rate) or a stronger penalty"
+    )
+
+
+def _open_data_once(recipe: Recipe) -> Dataset:
+    """Let one process prepare the data and the others open what it has prepared."""
+    if distributed.rank() > 0:
+        distributed.barrier()
+        return open_data(recipe.data)
+    dataset = open_data(recipe.data)
+    distributed.barrier()
+    return dataset
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Append what zerosum logs to a file as well."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """An event that is set by Ctrl-C or a termination signal; a second one interrupts at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        log.info("stopping after this step and saving a checkpoint; once more to stop at once")
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

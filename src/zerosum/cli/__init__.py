@@ -1,0 +1,76 @@
+"""The command line: one file per verb, imported only when its verb is used."""
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+VERBS = {
+    "ls": "list the families and their recipes",
+    "train": "train a GAN on your data, or resume a run",
+    "sample": "draw samples from a trained run",
+    "show": "show a run's recipe, progress and last values",
+    "data": "check a data set before training on it",
+}
+
+USAGE = """zerosum: generative adversarial networks, from a folder of data to a trained generator
+
+usage: zerosum VERB ...
+
+{verbs}
+
+  zerosum train dcgan:cpu --data photos/ --out runs/photos
+  zerosum sample runs/photos -n 64 --out grid.png
+
+zerosum VERB --help tells more. Documentation: README.md, docs/."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 if the data or run has problems, 2 for a user's mistake."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] in (["--version"], ["-V"]):
+        from importlib.metadata import version
+
+        return say(f"zerosum {version('zerosum')}")
+    if not words or words[0] in ("-h", "--help", "help"):
+        return say(USAGE.format(verbs="\n".join(f"  {name:<8}{what}" for name, what in VERBS.items())))
+    verb, *rest = words
+    if verb not in VERBS:
+        import difflib
+
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return fail(f"unknown verb {verb!r}: {hint}The verbs are {', '.join(VERBS)}")
+    # A GAN of the user's own is imported from where the command is given.
+    sys.path.insert(0, str(Path.cwd()))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        status: int = importlib.import_module(f"zerosum.cli.{verb}").main(rest)
+    except (ValueError, ArithmeticError, OSError) as error:
+        return fail(explain(error))
+    except KeyboardInterrupt:
+        return fail("interrupted", 130)
+    return status
+
+
+def say(text: str) -> int:
+    """Print to standard output."""
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def fail(text: str, status: int = 2) -> int:
+    """Print to standard error and return an exit status."""
+    sys.stderr.write(f"zerosum: {text}\n")
+    return status
+
+
+def explain(error: Exception) -> str:
+    """The error as a sentence; of pydantic's, one line for every field."""
+    details = getattr(error, "errors", None)
+    if not callable(details):
+        return str(error)
+    lines = [
+        f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].removeprefix('Value error, ')}" for item in details()
+    ]
+    return "\n  ".join(["these settings are not valid:", *lines])

@@ -1,0 +1,36 @@
+"""Typed options from the command line, by tyro."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+from zerosum.schedules import Schedule
+
+T = TypeVar("T")
+
+_rules = tyro.constructors.ConstructorRegistry()
+
+
+@_rules.primitive_rule
+def _schedule(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Schedule] | None:
+    if info.type is not Schedule:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NUMBER|SCHEDULE",
+        instance_from_str=lambda words: Schedule.parse(words[0]),
+        is_instance=lambda value: isinstance(value, Schedule),
+        str_from_instance=lambda schedule: [str(schedule)],
+    )
+
+
+def options(kind: type[T], program: str, arguments: Sequence[str], default: T | None = None) -> T:
+    """Parse the arguments into `kind`; help and unknown options are tyro's, which prints and exits, an error with status 2.
+
+    With a default every option takes a value (`--data.mirror True`), without one booleans are flags.
+    """
+    settings: dict[str, Any] = {} if default is None else {"default": default, "config": (tyro.conf.FlagConversionOff,)}
+    with _rules:
+        parsed: T = tyro.cli(kind, prog=program, args=arguments, **settings)
+    return parsed

@@ -1,0 +1,213 @@
+"""Images prepared once and kept: a folder per data set and settings, read through a memory map ever after."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from zerosum.data import images, labels
+from zerosum.data.dataset import Images
+from zerosum.data.images import UnreadableError
+from zerosum.data.parallel import in_order
+from zerosum.data.source import Source
+from zerosum.datacard import DataCard, Labels
+from zerosum.recipe import Data
+
+FORMAT = 1
+"""Of the cache; others are prepared anew."""
+Skipped = list[tuple[str, str]]
+"""(name, reason) of every unreadable image."""
+
+logger = logging.getLogger("zerosum.data")
+
+
+def cache_folder() -> Path:
+    """$ZEROSUM_CACHE, or zerosum in the platform's folder for a user's caches."""
+    if chosen := os.environ.get("ZEROSUM_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "zerosum" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "zerosum"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerosum"
+
+
+def key(source: Source, settings: Data) -> str:
+    """Names a prepared data set: a hash of the files' place, names, sizes and times, and of the settings that matter."""
+    place = os.fspath(Path(source.path).expanduser().absolute())
+    chosen = [settings.resolution, settings.fit, settings.colour, list(settings.labels)]
+    return hashlib.sha256(json.dumps([FORMAT, place, sorted(source.files), chosen]).encode()).hexdigest()[:24]
+
+
+def prepared(source: Source, settings: Data, cache: Path) -> Images:
+    """The data set from the cache, prepared first if it is not there or not whole.
+
+    Raises:
+        ValueError: labels that cannot be used; unreadable images and `settings.broken` is "refuse", or nothing readable; the
+            cache cannot be written.
+    """
+    encoded, _ = labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
+    folder = cache / key(source, settings)
+    dataset = _open_whole(folder)
+    if dataset is None:
+        try:
+            dataset = _prepare(source, settings, folder)
+        except OSError as problem:
+            raise ValueError(
+                f"cannot write prepared images to {folder}: {problem.strerror or problem}. "
+                "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
+            ) from problem
+    skipped = json.loads((folder / "skipped.json").read_text(encoding="utf-8"))
+    if skipped:
+        _report(skipped, source, settings)
+    return dataset
+
+
+def _open_whole(folder: Path) -> Images | None:
+    try:
+        return Images(folder)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _report(skipped: Skipped, source: Source, settings: Data) -> None:
+    """Refuse the unreadable images, or say once that they are left out."""
+    total = len(source.names)
+    if settings.broken == "refuse" or len(skipped) == total:
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
+        more = f"\n  ... and {len(skipped) - 10} more" if len(skipped) > 10 else ""
+        cure = "Nothing is left to train on" if len(skipped) == total else 'Remove them, or leave them out with data.broken "skip"'
+        raise ValueError(f"{len(skipped)} of {total} images in {source.path} cannot be read:\n{listed}{more}\n{cure}")
+    first = ", ".join(f"{name} ({reason})" for name, reason in skipped[:3])
+    more = ", ..." if len(skipped) > 3 else ""
+    logger.warning("left out %d of %d images in %s that cannot be read: %s%s", len(skipped), total, source.path, first, more)
+
+
+def _prepare(source: Source, settings: Data, folder: Path) -> Images:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        kept, skipped = _write_images(source, settings, work / "images.npy")
+        if not kept:
+            _report(skipped, source, settings)
+        _write_rest(source, settings, work, np.array(kept), skipped)
+        return _publish(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_images(source: Source, settings: Data, path: Path) -> tuple[list[int], Skipped]:
+    def work(index: int) -> np.ndarray | str:
+        try:
+            with images.naming_damage():
+                return images.prepare(source.read(index), settings.resolution, settings.fit, settings.colour)
+        except UnreadableError as problem:
+            return str(problem)
+
+    kept, skipped = list[int](), Skipped()
+    together = max(1, min(64, (1 << 22) // (3 * settings.resolution**2)))
+    with images.quiet_decoders(), Growing(path) as file:
+        for index, image in enumerate(in_order(work, len(source.names), "preparing images", together)):
+            if isinstance(image, str):
+                skipped.append((source.names[index], image))
+            else:
+                file.append(image)
+                kept.append(index)
+    return kept, skipped
+
+
+class Growing:
+    """A .npy file of uint8 images `[M, C, H, W]` that grows by one image at a time, of 1 or 3 channels.
+
+    One image of 3 channels makes all of them so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count, self.shape = path, 0, (0, 0, 0)
+        self.file = path.open("wb", buffering=1 << 20)
+
+    def append(self, image: np.ndarray) -> None:
+        """Add an image `[C, H, W]`."""
+        if not self.count:
+            self.shape = image.shape
+            self._write_header()
+        elif image.shape[0] > self.shape[0]:
+            self._widen(image.shape)
+        self.file.write(np.ascontiguousarray(np.broadcast_to(image, self.shape)).data)
+        self.count += 1
+
+    def _write_header(self) -> None:
+        self.file.seek(0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        np.lib.format.write_array_header_1_0(self.file, header)  # leaves room for a larger count
+
+    def _widen(self, shape: tuple[int, ...]) -> None:
+        self._finish()
+        narrow = self.path.rename(self.path.with_suffix(".grey"))
+        grey = np.load(narrow, mmap_mode="r")
+        self.file, self.shape = self.path.open("wb", buffering=1 << 20), shape
+        self._write_header()
+        for image in grey:
+            self.file.write(np.ascontiguousarray(np.broadcast_to(image, shape)).data)
+        del grey, image
+        narrow.unlink()
+
+    def _finish(self) -> None:
+        if self.count:
+            self._write_header()
+        self.file.close()
+
+    def __enter__(self) -> "Growing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+
+
+def _write_rest(source: Source, settings: Data, work: Path, kept: np.ndarray, skipped: Skipped) -> None:
+    """Labels, captions, the list of skipped images and, last, the card."""
+    encoded, values = labels.encode(source, settings.labels, kept)
+    if values is not None:
+        np.save(work / "labels.npy", values)
+    captions = source.columns.get("caption")
+    if captions:
+        _write_lines(work / "captions.jsonl", (captions[index] for index in kept))
+    (work / "skipped.json").write_text(json.dumps(skipped, ensure_ascii=False), encoding="utf-8")
+    pixels = np.load(work / "images.npy", mmap_mode="r")
+    shapes = {"image": pixels.shape[1:]} | ({"label": (encoded.width,)} if encoded.width else {})
+    card = DataCard(len(pixels), content_hash(pixels, encoded, values), shapes, encoded)
+    (work / "card.json").write_text(card.to_json(), encoding="utf-8")
+
+
+def _write_lines(path: Path, values: Iterable[object]) -> None:
+    path.write_text("".join(json.dumps(str(value or ""), ensure_ascii=False) + "\n" for value in values), encoding="utf-8")
+
+
+def content_hash(pixels: np.ndarray, encoded: Labels, values: np.ndarray | None) -> str:
+    """sha256 of the prepared images `[M, C, H, W]`, of what the labels mean and of their values."""
+    digest = hashlib.sha256(repr((pixels.shape, encoded)).encode())
+    step = max(1, (1 << 24) // max(1, pixels[0].size))
+    for start in range(0, len(pixels), step):
+        digest.update(np.ascontiguousarray(pixels[start : start + step]).data)
+    if values is not None:
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _publish(work: Path, folder: Path) -> Images:
+    """Rename the finished folder into place, unless another process was first."""
+    try:
+        work.rename(folder)
+    except OSError:
+        if (dataset := _open_whole(folder)) is not None:
+            return dataset
+        shutil.rmtree(folder)
+        work.rename(folder)
+    return Images(folder)

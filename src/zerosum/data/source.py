@@ -1,0 +1,60 @@
+"""Examples in a fixed order, from whatever they lie in: the form that all kinds of data are opened in."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def nothing() -> None:
+    """Close what needs no closing."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Examples in a fixed order, each read when it is asked for."""
+
+    path: str
+    """As messages name it."""
+    kind: str
+    """In words."""
+    names: list[str]
+    """Of every example, for messages."""
+    read: Callable[[int], bytes | np.ndarray]
+    """The example at a position: an encoded image, or pixels uint8 `[H, W]` or `[H, W, C]`. Safe to call from threads."""
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    """What else is known: one value per example (None: missing). "label" is the class, "caption" a text."""
+    rows: list[str] | None = None
+    """Where every example's columns are written, for messages, when that is not its name."""
+    class_names: tuple[str, ...] = ()
+    """Names of labels that are numbers from 0."""
+    files: list[tuple[str, int, int]] = field(default_factory=list)
+    """Name, size in bytes and time of change in nanoseconds of every file that the examples come from."""
+    close: Callable[[], None] = nothing
+
+
+def stamp(path: Path, name: str = "") -> tuple[str, int, int]:
+    """One entry of `Source.files`."""
+    status = path.stat()
+    return name or path.name, status.st_size, status.st_mtime_ns
+
+
+def from_arrays(
+    path: Path, kind: str, images: np.ndarray, labels: np.ndarray | None, files: list[tuple[str, int, int]], **more: Any
+) -> Source:
+    """A source of pixels that are one array `[N, H, W]` or `[N, H, W, C]`, and labels `[N]`.
+
+    Raises:
+        ValueError: no images, or a different number of labels.
+    """
+    if not len(images):
+        raise ValueError(f"{path} holds no images")
+    if labels is not None and labels.shape != (len(images),):
+        raise ValueError(f"{path}: {len(images)} images, but labels of shape {list(labels.shape)}: there must be one per image")
+    columns = {} if labels is None else {"label": labels.tolist()}
+    names = [f"{path.name}[{index}]" for index in range(len(images))]
+    read = more.pop("read", images.__getitem__)
+    return Source(os.fspath(path), kind, names, read, columns, files=files, **more)

@@ -1,0 +1,65 @@
+"""Which kind of data lies at a path."""
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zerosum.data import archives, arrays, embedded, folders, idx, parquet
+from zerosum.data.source import Source
+
+EMBEDDED = ("fashion", "emoji")
+MIXTURES = ("ring", "grid")
+KINDS = "a folder of images, a .zip or .tar(.gz, .bz2, .xz) of one, an IDX file, a .npz, .npy or .parquet file"
+
+
+def find(path: str) -> Path:
+    """The path, if something lies there.
+
+    Raises:
+        FileNotFoundError: nothing does; the message suggests a name that is near.
+    """
+    place = Path(path).expanduser()
+    if place.exists():
+        return place
+    names = [*EMBEDDED, *MIXTURES]
+    near = difflib.get_close_matches(path, names, n=1)
+    if not near and place.parent.is_dir():
+        beside = {entry.name: str(place.parent / entry.name) for entry in place.parent.iterdir()}
+        near = [beside[name] for name in difflib.get_close_matches(place.name, beside, n=1)]
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise FileNotFoundError(f"data.path {path!r} does not exist.{hint} Give {KINDS}, or one of {', '.join(names)}")
+
+
+def _open(path: str) -> Source:
+    if path in EMBEDDED:
+        return embedded.open_embedded(path)
+    place = find(path)
+    suffix = place.suffix.lower()
+    if place.is_dir():
+        return folders.open_folder(place)
+    if suffix in (".npz", ".npy"):
+        return arrays.open_arrays(place)
+    if suffix == ".parquet":
+        return parquet.open_parquet(place)
+    if idx.is_idx(place):
+        return idx.open_idx(place)
+    source = archives.open_zip(place) or archives.open_tar(place)
+    if source is None:
+        raise ValueError(f"data.path {path!r} is a file of no known kind; give {KINDS}")
+    return source
+
+
+@contextmanager
+def open_source(path: str) -> Iterator[Source]:
+    """Look at what lies at `path`, a path or the name of embedded images, without decoding it yet.
+
+    Raises:
+        FileNotFoundError: nothing lies there.
+        ValueError: no images, or a broken container or metadata; the message names the file and the line.
+    """
+    source = _open(path)
+    try:
+        yield source
+    finally:
+        source.close()

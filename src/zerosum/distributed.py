@@ -1,0 +1,75 @@
+"""torchrun, hidden: who am I, how many are we, and sums over all of us. One process is a world of one."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def device() -> torch.device:
+    """This process's device: its own CUDA device, else Apple's, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+@contextmanager
+def world() -> Iterator[None]:
+    """Join the processes that torchrun started, for as long as the context lasts; nothing without torchrun."""
+    if "WORLD_SIZE" not in os.environ or dist.is_initialized():
+        yield
+        return
+    here = device()
+    if here.type == "cuda":
+        torch.cuda.set_device(here)
+    # Preparing a large data set on rank 0 may take hours while the others wait.
+    dist.init_process_group("nccl" if here.type == "cuda" else "gloo", timeout=timedelta(hours=12))
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def barrier() -> None:
+    """Wait until every process is here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether the flag is set in any process."""
+    if not dist.is_initialized():
+        return flag
+    count = torch.tensor(int(flag), device=device())
+    dist.all_reduce(count)
+    return bool(count.item())
+
+
+def sum_over_ranks(tensors: list[Tensor]) -> None:
+    """Replace each tensor by its sum over all processes, in one exchange; all of one dtype."""
+    if not dist.is_initialized() or not tensors:
+        return
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    dist.all_reduce(flat)
+    sizes = [tensor.numel() for tensor in tensors]
+    for tensor, part in zip(tensors, torch.split(flat, sizes), strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Sum every gradient over all processes."""
+    sum_over_ranks([parameter.grad for parameter in parameters if parameter.grad is not None])

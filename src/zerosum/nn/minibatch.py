@@ -1,0 +1,83 @@
+"""Layers that let a discriminator see the whole batch, so that a collapsed generator gives itself away."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+MinibatchKind = Literal["none", "discrimination", "std"]
+
+
+class MinibatchDiscrimination(nn.Module):
+    """How close an example is to the others (Salimans et al. 2016, sec. 3.2).
+
+    o_ib = sum over j != i of exp(-|M_ib - M_jb|_1), M = f T. The paper's sum includes the example itself, a constant 1 that the
+    released code leaves out, as here. T starts with columns of about unit length, as that code's weight normalisation makes them.
+
+    Args:
+        features: size of f, all but the first dimension flattened.
+        num_kernels: similarities given out per example.
+        kernel_size: dimensions in which each is measured.
+    """
+
+    def __init__(self, features: int, num_kernels: int = 100, kernel_size: int = 5) -> None:
+        super().__init__()
+        self.num_kernels, self.kernel_size = num_kernels, kernel_size
+        self.weight = nn.Parameter(torch.randn(features, num_kernels * kernel_size) * features**-0.5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`[N, ...]` -> similarities `[N, num_kernels]`, from 0 to N - 1."""
+        rows = (features.flatten(1) @ self.weight).reshape(-1, self.kernel_size, self.num_kernels)
+        distance: Tensor = (rows[:, None] - rows[None]).abs().sum(2)
+        return distance.neg().exp().sum(1) - 1
+
+
+class MinibatchStd(nn.Module):
+    """Standard deviation over the batch, averaged over features and places (Karras et al. 2018, sec. 3).
+
+    Args:
+        group_size: examples in which the deviation is measured: the largest divisor of N up to this.
+    """
+
+    def __init__(self, group_size: int = 4) -> None:
+        super().__init__()
+        self.group_size = group_size
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`[N, ...]` -> deviations `[N, 1]`, the same for all of a group."""
+        num = len(features)
+        size = next(size for size in range(min(self.group_size, num), 0, -1) if num % size == 0)
+        groups = features.reshape(size, num // size, -1)
+        deviation: Tensor = (groups.var(0, correction=0) + 1e-8).sqrt().mean(1, keepdim=True)
+        return deviation.repeat(size, 1)
+
+
+class AppendStatistic(nn.Module):
+    """Appends what `statistic` `[N, ...] -> [N, extra_channels]` says of a batch to its features; None appends nothing."""
+
+    def __init__(self, statistic: nn.Module | None, extra_channels: int) -> None:
+        super().__init__()
+        self.statistic, self.extra_channels = statistic, extra_channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`[N, F]` -> `[N, F + E]`; maps `[N, C, H, W]` -> `[N, C + E, H, W]`, with constant planes."""
+        if self.statistic is None:
+            return features
+        extra = self.statistic(features)
+        if features.dim() > 2:
+            extra = extra[:, :, None, None].expand(-1, -1, *features.shape[2:])
+        return torch.cat([features, extra], 1)
+
+
+def minibatch_layer(kind: MinibatchKind, features: int, area: int = 1) -> AppendStatistic:
+    """The layer a discriminator has before its last one.
+
+    Args:
+        kind: what is appended: "none", "discrimination" (100 channels) or "std" (1 channel).
+        features: of one example, or channels of its map.
+        area: height times width of that map.
+    """
+    if kind == "discrimination":
+        statistic = MinibatchDiscrimination(features * area)
+        return AppendStatistic(statistic, statistic.num_kernels)
+    return AppendStatistic(MinibatchStd(), 1) if kind == "std" else AppendStatistic(None, 0)

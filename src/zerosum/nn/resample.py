@@ -1,0 +1,33 @@
+"""Resampling folded into the convolution beside it: the same result by one strided convolution, 2.25 times fewer operations.
+
+Doubling a map by nearest neighbours is a transposed convolution with ones(2, 2), mean pooling a convolution with
+ones(2, 2) / 4, both of stride 2; two convolutions in a row are one, whose kernel is the convolution of theirs. The parameters
+stay the 3x3 ones: initialisation, spectral norm and checkpoints are those of `nn.Conv2d`.
+"""
+
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d
+
+
+class UpConv2d(nn.Conv2d):
+    """3x3 convolution, padding 1, of the map doubled by nearest neighbours: `[N, C, H, W]` -> `[N, D, 2H, 2W]`."""
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, bias=bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        # A transposed convolution turns its kernel round, hence the flip. Sums of 2x2 weights: W (*) ones(2, 2).
+        kernel = avg_pool2d(self.weight.transpose(0, 1).flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
+        return conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
+
+
+class DownConv2d(nn.Conv2d):
+    """Mean over 2x2 of a 3x3 convolution, padding 1: `[N, C, 2H, 2W]` -> `[N, D, H, W]`. Sizes must be even."""
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, bias=bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        # Means of 2x2 weights: W (*) ones(2, 2) / 4.
+        kernel = avg_pool2d(self.weight, 2, stride=1, padding=1)
+        return conv2d(maps, kernel, self.bias, stride=2, padding=1)

@@ -1,0 +1,116 @@
+"""report.html: a run at a glance, in one file without scripts: newest samples, curves, sample timeline, settings."""
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from zerosum.recipe import flatten
+from zerosum.run import Run, write
+
+T = TypeVar("T")
+
+MAX_POINTS = 1_000
+"""Points drawn of one curve."""
+MAX_PICTURES = 12
+"""Pictures in the sample timeline."""
+
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+img { max-width: 100%; image-rendering: pixelated } .newest { width: 32rem }
+.row { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; width: 15rem } figcaption { opacity: .7 }
+.curves { background: #fff; border-radius: 6px; padding: .5rem; image-rendering: auto }
+table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; border-bottom: 1px solid #8884 }
+"""
+
+
+def write_report(run: Run) -> Path:
+    """Write the run's report.html from what its folder holds, and return its path."""
+    recipe, stats, card = run.recipe(), run.stats(), run.card()
+    images = int(stats[-1]["images"]) if stats else 0
+    title = html.escape(f"{recipe.family} on {recipe.data.path}")
+    pictures = sorted(run.samples_folder.glob("[0-9]*.png"))
+    parts = [
+        f"<!doctype html><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{title}</title>",
+        f"<style>{STYLE}</style><h1>{title}</h1>",
+        f"<p>{images:,} of {recipe.train.images:,} images seen; trained on {card.num_examples:,} examples.</p>",
+        f"<h2>Newest samples</h2><img class='newest' src='{embed(pictures[-1])}' alt='samples'>" if pictures else "",
+        "<h2>Curves</h2>" + curves(stats),
+        "<h2>Samples over time</h2><p>The same latents, as the run went on; last, real data.</p><div class='row'>",
+        *(figure(picture) for picture in [*thin(pictures, MAX_PICTURES), run.samples_folder / "real.png"]),
+        "</div><h2>Settings</h2>" + table(flatten_json(recipe.to_json())),
+        "<h2>Environment</h2>" + table(flatten_json((run.folder / "environment.json").read_text())),
+    ]
+    path = run.folder / "report.html"
+    write(path, "\n".join(parts))
+    return path
+
+
+def curves(stats: list[dict[str, float]]) -> str:
+    """The statistics as one picture: losses, scores and probabilities, gradient norms, speed and rates."""
+    if not stats:
+        return "<p>Nothing logged yet.</p>"
+    from matplotlib.figure import Figure
+
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for row in stats for name in row):
+        if name not in ("images", "step"):
+            groups.setdefault(panel(name), []).append(name)
+    rows = thin(stats, MAX_POINTS)
+    plot = Figure(figsize=(11, 2.6 * -(-len(groups) // 2)), layout="constrained")
+    for place, (group, names) in enumerate(groups.items(), 1):
+        axes = plot.add_subplot(-(-len(groups) // 2), 2, place, title=group, xlabel="images seen")
+        for name in names:
+            known = [row for row in rows if name in row]
+            label = name.removeprefix(f"{group}/")
+            axes.plot([row["images"] for row in known], [row[name] for row in known], label=label, linewidth=1)
+        axes.legend(fontsize="small", frameon=False)
+    stream = io.BytesIO()
+    plot.savefig(stream, format="svg", metadata={"Date": None})
+    return f"<img class='curves' alt='curves' src='{data_uri(stream.getvalue(), 'image/svg+xml')}'>"
+
+
+def panel(name: str) -> str:
+    """The panel that a statistic is drawn in."""
+    if name.startswith("score"):
+        return "scores"
+    return "probabilities" if name.startswith("D(") else name.partition("/")[0]
+
+
+def thin(items: list[T], most: int) -> list[T]:
+    """At most `most` of the items, evenly spread, first and last included."""
+    if len(items) <= most:
+        return items
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+
+
+def figure(picture: Path) -> str:
+    """A captioned picture, empty if the file is not there."""
+    if not picture.is_file():
+        return ""
+    caption = f"{int(picture.stem):,} images" if picture.stem.isdigit() else "real data"
+    return f"<figure><img src='{embed(picture)}' alt='{caption}'><figcaption>{caption}</figcaption></figure>"
+
+
+def embed(picture: Path) -> str:
+    """A PNG file as a data URI."""
+    return data_uri(picture.read_bytes(), "image/png")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Content as a URI that needs no file."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def flatten_json(text: str) -> list[tuple[str, object]]:
+    """The leaves of a JSON object, by dotted name."""
+    return list(flatten(json.loads(text)))
+
+
+def table(rows: list[tuple[str, object]]) -> str:
+    """Names and values as an HTML table."""
+    cells = (f"<tr><td>{html.escape(name)}</td><td>{html.escape(str(value))}</td></tr>" for name, value in rows)
+    return f"<table>{''.join(cells)}</table>"

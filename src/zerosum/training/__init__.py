@@ -1,0 +1,1 @@
+"""Training: the loop, its state, and the jobs that run beside it."""

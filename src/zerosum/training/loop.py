@@ -1,0 +1,149 @@
+"""The training loop: turns, then the average, then the jobs that are due. It knows no family by name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from zerosum import distributed
+from zerosum.data.feed import Feed
+from zerosum.game import Batch, Turn
+from zerosum.noise import derive_seed
+from zerosum.recipe import Average
+from zerosum.training.buffers import PartwiseBuffers
+from zerosum.training.state import State, is_lazy
+
+
+class DivergedError(ArithmeticError):
+    """A loss or a weight has become NaN or infinite."""
+
+
+class Means:
+    """Means of named scalars since they were last read; they stay on their device until then."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[Tensor, int]] = {}
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Count one more value."""
+        total, count = self._sums.get(name, (torch.zeros((), device=value.device), 0))
+        self._sums[name] = (total + value.detach(), count + 1)
+
+    def read(self) -> dict[str, float]:
+        """The means since the last reading, by name."""
+        sums, self._sums = self._sums, {}
+        return {name: float(total) / count for name, (total, count) in sums.items()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something done beside training, whenever another `every` images have been seen, and at the end."""
+
+    every: int
+    run: Callable[[State, dict[str, float]], object]
+    """Called in the first process with the state and the newest means. It may look at the state but must not change it."""
+
+
+@dataclass
+class Training:
+    """One run of the loop, from the state's images to `images`.
+
+    Args:
+        parts: into how many parts a batch is cut over all processes; each has its own random stream.
+        log_every: images after which the means are read, and checked for NaN, at the latest.
+        watch: called after every step with the images seen; True ends the training early.
+    """
+
+    state: State
+    feed: Feed
+    images: int
+    seed: int
+    average: Average
+    jobs: Sequence[Job] = ()
+    log_every: int = 3_200
+    watch: Callable[[int], bool] = lambda images: False
+    means: Means = field(default_factory=Means)
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            DivergedError: a loss or a weight became NaN or infinite; no job has seen it.
+        """
+        state, turns, newest = self.state, self.state.gan.turns(), dict[str, float]()
+        while state.images < self.images:
+            state.set_rates()
+            log_due = self._due(self.log_every)
+            first = self.feed.draw(state.draws)
+            playing = [(number, turn) for number, turn in enumerate(turns) if state.step % turn.every == 0]
+            for number, turn in playing:
+                self._play(number, turn, turn.every if is_lazy(turn, turns) else 1, first, log_due)
+            state.draws += max(num_plays(turn, state.step) for _, turn in playing)
+            state.step += 1
+            state.update_average(self.average)
+            stopping = self._told_to_stop(log_due)
+            ended = stopping or state.images >= self.images
+            due = [job for job in self.jobs if ended or state.images % job.every < state.batch]
+            if log_due or due:
+                newest |= self._read_means()
+            if distributed.rank() == 0:
+                for job in due:
+                    job.run(state, newest)
+            if stopping:
+                return
+
+    def _due(self, every: int) -> bool:
+        """Whether the step about to be played completes another `every` images."""
+        return (self.state.images + self.state.batch) % every < self.state.batch
+
+    def _told_to_stop(self, together: bool) -> bool:
+        """Processes must agree, and to ask costs an exchange: only now and then where there are several."""
+        told = self.watch(self.state.images)
+        return told if distributed.world_size() == 1 else together and distributed.any_rank(told)
+
+    def _play(self, number: int, turn: Turn, weight: int, first: list[Batch], measure: bool) -> None:
+        """Let one player move, `turn.repeat` times, each on a fresh batch."""
+        state = self.state
+        player, optimiser = state.players[turn.player], state.optimisers[turn.player]
+        state.gan.requires_grad_(False)
+        player.requires_grad_(True)
+        for play in range(num_plays(turn, state.step)):
+            batches = first if play == 0 else self.feed.draw(state.draws + play)
+            optimiser.zero_grad(set_to_none=True)
+            buffers = PartwiseBuffers(state.gan, self.feed.parts)
+            for part, batch in zip(self.feed.own, batches, strict=True):
+                torch.manual_seed(derive_seed(self.seed, "play", state.step, number, play, part))
+                with buffers.part():
+                    self._backward(turn, batch, weight / self.feed.parts)
+            buffers.settle()
+            distributed.sum_gradients(player.parameters())
+            if measure:
+                self.means.add(f"gradient_norm/{turn.player}", gradient_norm(player))
+            optimiser.step()
+            if turn.project:
+                turn.project()
+
+    def _backward(self, turn: Turn, batch: Batch, weight: float) -> None:
+        loss = turn.loss(batch, self.state.images / self.images)
+        (torch.stack(list(loss.terms.values())).sum() * weight).backward()  # type: ignore[no-untyped-call]
+        for name, value in ({f"loss/{turn.player}/{name}": term for name, term in loss.terms.items()} | loss.notes).items():
+            self.means.add(name, value)
+
+    def _read_means(self) -> dict[str, float]:
+        newest = self.means.read()
+        bad = [name for name, value in newest.items() if not abs(value) < float("inf")]
+        if distributed.any_rank(bool(bad) or not self.state.is_finite()):
+            raise DivergedError(f"at {self.state.images:,} images: {', '.join(bad) or 'a weight'} became NaN or infinite")
+        return newest
+
+
+def num_plays(turn: Turn, step: int) -> int:
+    """How often the turn is played in that step."""
+    return turn.repeat(step) if callable(turn.repeat) else turn.repeat
+
+
+def gradient_norm(player: nn.Module) -> Tensor:
+    """L2 norm of the gradient over all of the player's weights."""
+    gradients = [parameter.grad for parameter in player.parameters() if parameter.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)

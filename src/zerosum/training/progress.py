@@ -1,0 +1,62 @@
+"""What a person sees while a run goes on: a live bar on a terminal, plain lines anywhere else."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Display:
+    """Shows images seen, speed, time left and the newest losses and scores.
+
+    Args:
+        console: where to; its being a terminal decides between bar and lines.
+        start, end: images seen so far, and at the end of the run.
+    """
+
+    def __init__(self, console: Console, start: int, end: int) -> None:
+        self.console, self.start, self.end = console, start, end
+        columns = (TextColumn("{task.completed:>11,.0f} / {task.total:,.0f} images"), BarColumn(24))
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        self.bar = Progress(*columns, *times, TextColumn("{task.fields[values]}"), console=console)
+        self.task = self.bar.add_task("", total=end, completed=start, values="")
+        self.begun = time.perf_counter()
+        self.last_line = 0.0
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def advance(self, images: int) -> None:
+        """So many images have been seen."""
+        self.bar.update(self.task, completed=images)
+
+    def show(self, row: dict[str, float]) -> None:
+        """A new line of statistics is there."""
+        images, now = int(row["images"]), time.perf_counter()
+        text = values(row)
+        self.bar.update(self.task, completed=images, values=text)
+        if self.console.is_terminal or (now - self.last_line < SECONDS_BETWEEN_LINES and images < self.end):
+            return
+        self.last_line = now
+        left = (now - self.begun) / max(images - self.start, 1) * (self.end - images)
+        minutes, seconds = divmod(max(round(left), 0), 60)
+        self.console.print(f"{images:>11,} / {self.end:,} images  left {minutes}:{seconds:02d}  {text}", soft_wrap=True)
+
+
+def values(row: dict[str, float]) -> str:
+    """Speed, losses and scores of a line of statistics, in short."""
+    shown = {name: value for name, value in row.items() if name.startswith(("loss/", "D(", "score"))}
+    if "D(x)" in shown:
+        shown = {name: value for name, value in shown.items() if not name.startswith("score")}
+    texts = [f"{name.removeprefix('loss/').removesuffix('/adversarial')} {value:.3g}" for name, value in shown.items()]
+    return "  ".join([f"{row['images_per_second']:,.0f} images/s", *texts])

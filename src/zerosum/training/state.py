@@ -1,0 +1,114 @@
+"""All that training changes, and nothing else: networks, their average, optimisers and two counters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.game import GAN, Turn
+from zerosum.recipe import Average, Optimiser
+
+
+class State:
+    """The state of a run. Two runs with equal states, recipes and data go on to be equal for ever.
+
+    Args:
+        gan: the networks, in training mode on their device.
+        optimisers: one setting per player.
+        batch: images in a batch.
+    """
+
+    def __init__(self, gan: GAN, optimisers: Mapping[str, Optimiser], batch: int) -> None:
+        self.gan = gan
+        self.average = gan.for_sampling()
+        self.batch = batch
+        self.step = 0
+        self.draws = 0
+        self.settings = dict(optimisers)
+        self.players = gan.players()
+        if set(self.settings) != set(self.players):
+            raise ValueError(f"the recipe has optimisers for {sorted(self.settings)}, the players are {sorted(self.players)}")
+        self.optimisers = {
+            name: make_optimiser(self.settings[name], player, laziness(name, gan.turns()), self.settings[name].rate(0))
+            for name, player in self.players.items()
+        }
+
+    @property
+    def images(self) -> int:
+        """Images seen: steps x batch."""
+        return self.step * self.batch
+
+    def set_rates(self) -> None:
+        """Bring every optimiser to its schedules' values at the images seen."""
+        for name, optimiser in self.optimisers.items():
+            group = optimiser.param_groups[0]
+            group["lr"] = self.settings[name].rate(self.images) * group["lazy"]
+            if "momentum" in group:
+                group["momentum"] = self.settings[name].momentum(self.images)
+
+    @torch.no_grad()
+    def update_average(self, settings: Average) -> None:
+        """Move the average towards the weights by one step: weight 2^(-batch / half-life); buffers are copied."""
+        half_life = settings.half_life if self.images > settings.start else 0.0
+        if settings.ramp_up is not None:
+            half_life = min(half_life, settings.ramp_up * self.images)
+        keep = 0.5 ** (self.batch / half_life) if half_life > 0 else 0.0
+        current = dict(self.gan.named_parameters())
+        names, averages = zip(*self.average.named_parameters(), strict=True)
+        torch._foreach_lerp_(list(averages), [current[name] for name in names], 1 - keep)
+        buffers = dict(self.gan.named_buffers())
+        for name, buffer in self.average.named_buffers():
+            buffer.copy_(buffers[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain numbers only, so that it loads without running code."""
+        return {
+            "gan": self.gan.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "step": self.step,
+            "draws": self.draws,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self.gan.load_state_dict(saved["gan"])
+        self.average.load_state_dict(saved["average"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(saved["optimisers"][name])
+        self.step, self.draws = saved["step"], saved["draws"]
+
+    def is_finite(self) -> bool:
+        """Whether no weight and no buffer is NaN or infinite."""
+        values = [value for value in self.gan.state_dict().values() if value.is_floating_point()]
+        return bool(torch.stack([norm.float() for norm in torch._foreach_norm(values)]).isfinite().all())
+
+
+def laziness(player: str, turns: list[Turn]) -> float:
+    """Adam's correction c = n / (n + 1) for a player with a lazy turn on every n-th step (Karras et al. 2020, appendix B)."""
+    lazy = [turn.every for turn in turns if turn.player == player and is_lazy(turn, turns)]
+    return lazy[0] / (lazy[0] + 1) if lazy else 1.0
+
+
+def is_lazy(turn: Turn, turns: list[Turn]) -> bool:
+    """Whether the turn is an occasional addition to one that its player plays on every step."""
+    return turn.every > 1 and any(other.player == turn.player and other.every == 1 for other in turns)
+
+
+def make_optimiser(settings: Optimiser, player: nn.Module, lazy: float, rate: float) -> torch.optim.Optimizer:
+    """The torch optimiser of one player, its rate and betas corrected for lazy regularisation."""
+    parameters: list[Tensor] = list(player.parameters())
+    decay = settings.weight_decay
+    optimiser: torch.optim.Optimizer
+    if settings.kind == "sgd":
+        optimiser = torch.optim.SGD(parameters, rate, settings.momentum(0), weight_decay=decay, fused=True)
+    elif settings.kind == "rmsprop":
+        momentum = settings.momentum(0)
+        optimiser = torch.optim.RMSprop(parameters, rate, settings.beta2, settings.eps, decay, momentum, foreach=True)
+    else:
+        kind = torch.optim.Adam if settings.kind == "adam" else torch.optim.AdamW
+        betas = (settings.beta1**lazy, settings.beta2**lazy)
+        optimiser = kind(parameters, rate, betas, settings.eps, decay, fused=True)
+    optimiser.param_groups[0]["lazy"] = lazy
+    return optimiser

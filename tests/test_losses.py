@@ -1,0 +1,86 @@
+"""Adversarial losses: closed forms, and gradients against finite differences."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from zerosum import losses
+
+REAL = torch.tensor([2.0, -0.5, 0.3], dtype=torch.float64)
+FAKE = torch.tensor([-1.5, 0.4, 1.2], dtype=torch.float64)
+D_LOSSES = [losses.minimax_d, losses.least_squares_d, losses.hinge_d, losses.wasserstein_d, losses.relativistic_d]
+G_LOSSES = [losses.minimax_g, losses.non_saturating_g, losses.least_squares_g, losses.hinge_g, losses.wasserstein_g]
+
+
+def sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+CLOSED_FORMS = {
+    "minimax_d": -mean([math.log(sigmoid(r)) for r in REAL]) - mean([math.log(1 - sigmoid(f)) for f in FAKE]),
+    "minimax_g": mean([math.log(1 - sigmoid(f)) for f in FAKE]),
+    "non_saturating_g": -mean([math.log(sigmoid(f)) for f in FAKE]),
+    "least_squares_d": (mean([(r - 1) ** 2 for r in REAL]) + mean([f**2 for f in FAKE])) / 2,
+    "least_squares_g": mean([(f - 1) ** 2 for f in FAKE]) / 2,
+    "hinge_d": mean([max(0, 1 - r) for r in REAL]) + mean([max(0, 1 + f) for f in FAKE]),
+    "hinge_g": -mean(FAKE.tolist()),
+    "wasserstein_d": mean(FAKE.tolist()) - mean(REAL.tolist()),
+    "wasserstein_g": -mean(FAKE.tolist()),
+    "relativistic_d": -mean([math.log(sigmoid(r - f)) for r, f in zip(REAL, FAKE, strict=True)]),
+    "relativistic_g": -mean([math.log(sigmoid(f - r)) for r, f in zip(REAL, FAKE, strict=True)]),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_loss_is_its_closed_form(name: str) -> None:
+    loss = getattr(losses, name)
+    value = loss(FAKE) if loss in G_LOSSES else loss(REAL, FAKE)
+    assert value.item() == pytest.approx(float(CLOSED_FORMS[name]), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", [*D_LOSSES, losses.relativistic_g])
+def test_gradient_by_finite_differences(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    assert torch.autograd.gradcheck(loss, (REAL.clone().requires_grad_(), FAKE.clone().requires_grad_()))
+
+
+@pytest.mark.parametrize("loss", G_LOSSES)
+def test_generator_gradient_by_finite_differences(loss: Callable[[Tensor], Tensor]) -> None:
+    assert torch.autograd.gradcheck(loss, FAKE.clone().requires_grad_())
+
+
+def test_label_smoothing_moves_the_best_score_of_real_examples_to_its_target() -> None:
+    # d/ds of -t log sigmoid(s) - (1 - t) log(1 - sigmoid(s)) is sigmoid(s) - t: zero at the logit of t = 0.9.
+    score = torch.tensor([math.log(0.9 / 0.1)], dtype=torch.float64, requires_grad=True)
+    losses.minimax_d(score, FAKE, smoothing=0.1).backward()
+    assert score.grad is not None
+    assert score.grad.item() == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("loss", D_LOSSES)
+def test_scores_may_have_any_shape(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    real, fake = torch.randn(2, 1, 5, 5), torch.randn(2, 1, 5, 5)
+    assert loss(real, fake).shape == ()
+    assert loss(real, fake) == pytest.approx(loss(real.flatten(), fake.flatten()), rel=1e-6)
+
+
+def test_confident_logits_stay_finite() -> None:
+    far = torch.tensor([1e4, -1e4])
+    for loss in D_LOSSES:
+        assert loss(far, far.flip(0)).isfinite()
+    for loss in G_LOSSES:
+        assert loss(far).isfinite()
+
+
+def test_notes_are_means_without_gradient() -> None:
+    notes = losses.probability_notes(REAL.clone().requires_grad_(), FAKE.clone().requires_grad_())
+    assert set(notes) == {"D(x)", "D(G(z))", "score_real", "score_fake"}
+    assert not any(note.requires_grad for note in notes.values())
+    assert notes["D(x)"].item() == pytest.approx(mean([sigmoid(r) for r in REAL]))
+    assert losses.score_notes(REAL, FAKE)["score_fake"].item() == pytest.approx(mean(FAKE.tolist()))

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from zerosum.noise import BlendedNoise, FreshNoise, SeededNoise, derive_seed
+
+
+def test_a_sample_depends_on_its_seed_alone() -> None:
+    together = SeededNoise(range(5)).normal(3, 2)
+    alone = torch.cat([SeededNoise([seed]).normal(3, 2) for seed in range(5)])
+    assert torch.equal(together, alone)
+
+
+def test_successive_draws_differ() -> None:
+    noise = SeededNoise([0])
+    assert not torch.equal(noise.normal(4), noise.normal(4))
+
+
+@pytest.mark.parametrize("noise", [SeededNoise(range(2000)), FreshNoise(2000)])
+def test_distributions(noise: SeededNoise | FreshNoise) -> None:
+    torch.manual_seed(0)
+    normal, uniform = noise.latent("normal", 8), noise.latent("uniform", 8)
+    assert normal.mean().abs() < 0.03
+    assert (normal.std() - 1).abs() < 0.03
+    assert uniform.min() >= -1
+    assert uniform.max() < 1
+    assert (uniform.var() - 1 / 3).abs() < 0.02
+
+
+def test_neighbouring_seeds_are_independent() -> None:
+    latents = SeededNoise(range(256)).normal(256)
+    correlation = torch.corrcoef(latents) - torch.eye(256)
+    assert correlation.abs().max() < 0.35
+
+
+def test_blend_starts_and_ends_where_it_says_and_keeps_the_variance() -> None:
+    start, end = [3] * 5, [4] * 5
+    blend = BlendedNoise(SeededNoise(start), SeededNoise(end), torch.linspace(0, 1, 5)).normal(4096)
+    assert torch.equal(blend[0], SeededNoise([3]).normal(4096)[0])
+    assert torch.allclose(blend[-1], SeededNoise([4]).normal(4096)[0], atol=1e-6)
+    assert (blend.std(1) - 1).abs().max() < 0.05
+
+
+def test_blend_of_uneven_lengths_is_refused() -> None:
+    with pytest.raises(ValueError, match="equal lengths, got 1, 2 and 1"):
+        BlendedNoise(SeededNoise([0]), SeededNoise([0, 1]), torch.zeros(1))
+
+
+def test_derived_seeds_differ_and_last() -> None:
+    seeds = {derive_seed(seed, step, part) for seed in range(10) for step in range(100) for part in range(10)}
+    assert len(seeds) == 10_000
+    assert derive_seed(0, "order", 1) == 2_002_067_703_672_271_585, "training can no longer be reproduced"
