@@ -43,7 +43,9 @@ def imported_rooms(file: Path) -> set[str]:
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: write imports in full"
-            modules += [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "zerosum" else [node.module or ""]
+            modules += (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "zerosum" else [node.module or ""]
+            )
     return {module.split(".")[1] for module in modules if module.startswith("zerosum.")}
 
 

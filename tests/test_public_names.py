@@ -8,7 +8,7 @@ def test_public_names_are_there_and_nothing_else() -> None:
 
 
 def test_submodules_do_not_hide_public_names() -> None:
-    import zerosum.training.loop  # noqa: F401
+    import zerosum.training.loop
 
     assert callable(zerosum.train)
     assert callable(zerosum.load)

@@ -1,5 +1,7 @@
 """Penalties on a discriminator's gradient: closed forms, double backward, clipping."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,12 +9,19 @@ from torch import Tensor, nn
 from zerosum.regularizers import clip_weights, gradient_penalty, squared_gradient_norm, zero_centred_penalty
 
 
-def double(*shape: int) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape)))
+@pytest.fixture(autouse=True)
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def example(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def test_r1_of_a_quadratic() -> None:
-    matrix, examples = double(4, 4), double(6, 4)
+    matrix, examples = example(4, 4), example(6, 4)
 
     def score(x: Tensor) -> Tensor:
         return ((x @ matrix) * x).sum(1)
@@ -23,8 +32,8 @@ def test_r1_of_a_quadratic() -> None:
 
 @pytest.mark.parametrize(("centre", "expected"), [(1.0, (5.0 - 1) ** 2), (0.0, 25.0)])
 def test_gradient_penalty_of_a_linear_critic(centre: float, expected: float) -> None:
-    weight = torch.tensor([3.0, 4.0], dtype=torch.float64)
-    penalty = gradient_penalty(lambda x: x @ weight, double(7, 2), double(7, 2), centre)
+    weight = torch.tensor([3.0, 4.0])
+    penalty = gradient_penalty(lambda x: x @ weight, example(7, 2), example(7, 2), centre)
     assert penalty.item() == pytest.approx(expected, rel=1e-9)
 
 
@@ -45,8 +54,8 @@ def test_gradient_penalty_looks_between_real_and_fake() -> None:
 
 
 @pytest.mark.parametrize("penalty", [zero_centred_penalty, lambda score, x: gradient_penalty(score, x, x + 1)])
-def test_gradient_with_respect_to_weights_by_finite_differences(penalty) -> None:
-    examples, first, second = double(3, 4), double(4, 5).requires_grad_(), double(5, 1).requires_grad_()
+def test_gradient_with_respect_to_weights_by_finite_differences(penalty: Callable[..., Tensor]) -> None:
+    examples, first, second = example(3, 4), example(4, 5).requires_grad_(), example(5, 1).requires_grad_()
 
     def value(w1: Tensor, w2: Tensor) -> Tensor:
         torch.manual_seed(0)
@@ -56,7 +65,7 @@ def test_gradient_with_respect_to_weights_by_finite_differences(penalty) -> None
 
 
 def test_gradient_norm_is_one_per_example() -> None:
-    examples = double(5, 3, 2, 2).requires_grad_()
+    examples = example(5, 3, 2, 2).requires_grad_()
     norms = squared_gradient_norm((examples**3).flatten(1).sum(1), examples)
     torch.testing.assert_close(norms, (3 * examples**2).square().flatten(1).sum(1))
     assert norms.requires_grad

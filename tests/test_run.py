@@ -156,7 +156,7 @@ def test_full_disk_leaves_the_old_checkpoint(run: Run, monkeypatch: pytest.Monke
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zerosum.run.save_file", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OSError, match="No space left on device. What was there before is intact"):
         run.save(10**6, {"step": 1}, {}, keep=3)
     assert run.newest_checkpoint() == before

@@ -19,7 +19,7 @@ from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
-from zerosum.run import Run, open_run, write
+from zerosum.run import Run, check_folder, open_run, write
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, label_rows, picture
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
@@ -62,6 +62,8 @@ def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Conso
 
 def _train(recipe: Recipe, folder: Path, console: Console) -> None:
     device, first = distributed.device(), distributed.rank() == 0
+    if first:
+        check_folder(folder)
     dataset = _open_data_once(recipe)
     gan = build_gan(recipe, dataset.card, device)
     gan.check(dataset.batch(np.arange(1)))

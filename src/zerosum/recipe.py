@@ -84,7 +84,7 @@ class Optimiser:
     """How one player moves."""
 
     kind: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
-    """The rule."""
+    """The rule by which a gradient becomes a step."""
     rate: Schedule = constant(2e-4)
     """Learning rate: a number, or a schedule over images seen such as linear(0.0002, 0, over=3200000)."""
     momentum: Schedule = constant(0.0)

@@ -8,11 +8,13 @@ Every file is written under a temporary name, flushed to the disk and renamed: i
 """
 
 import hashlib
+import io
 import json
 import logging
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from zerosum import gans
@@ -67,7 +71,7 @@ class Run:
         try:
             plain = json.loads(self.recipe_file.read_text())
             return Recipe.from_plain(plain, gans.find(plain["family"]).config)
-        except (json.JSONDecodeError, KeyError) as error:
+        except (json.JSONDecodeError, ValidationError, KeyError, TypeError) as error:
             raise ValueError(f"{self.recipe_file} is damaged: {error}") from None
 
     def card(self) -> DataCard:
@@ -98,8 +102,12 @@ class Run:
         """
         folder = self.folder / "checkpoints" / f"{images:09d}"
         with replacing(folder) as new:
-            torch.save(dict(state), new / "state.pt")
-            save_file({name: value.contiguous() for name, value in average.items()}, new / "average.safetensors")
+            # Through memory: what the libraries themselves raise on a full disk is no OSError.
+            buffer = io.BytesIO()
+            torch.save(dict(state), buffer)
+            (new / "state.pt").write_bytes(buffer.getbuffer())
+            contiguous = {name: value.contiguous() for name, value in average.items()}
+            (new / "average.safetensors").write_bytes(to_safetensors(contiguous))
             sums = {file.name: checksum(file) for file in sorted(new.iterdir())}
             (new / "checksums.json").write_text(json.dumps(sums, indent=2))
         for old in self.checkpoints()[:-keep]:
@@ -128,18 +136,34 @@ class Run:
         write(self.stats_file, "".join(json.dumps(row) + "\n" for row in rows))
 
 
+def check_folder(folder: Path) -> None:
+    """See, before any work is done, that a run can live in the folder.
+
+    Raises:
+        ValueError: it holds something else.
+        OSError: it cannot be written to.
+    """
+    try:
+        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+        foreign = existing == folder and any(folder.iterdir()) and not Run(folder).recipe_file.is_file()
+    except OSError as error:
+        raise type(error)(f"cannot write the run folder {folder}: {error.strerror}; choose another --out") from None
+    if foreign:
+        raise ValueError(f"{folder} is not empty and not a run; choose another --out")
+
+
 def open_run(folder: Path, recipe: Recipe, card: DataCard) -> Run:
     """Create the run's folder, or open it again to go on.
 
     Raises:
-        ValueError: the folder holds another recipe or other data (with the differing fields), or something else entirely.
+        ValueError: the folder holds a run of another recipe or other data (with the differing fields).
         OSError: the folder cannot be written to.
     """
     run = Run(folder)
     if run.recipe_file.is_file():
         refuse_changes(run, recipe, card)
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and not a run; choose another --out")
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         run.samples_folder.mkdir(exist_ok=True)

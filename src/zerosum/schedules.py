@@ -44,9 +44,9 @@ class Schedule:
 
     def __str__(self) -> str:
         if self.shape == "constant":
-            return f"{self.start:.10g}"
-        delay = f", delay={self.delay:.10g}" if self.delay else ""
-        return f"{self.shape}({self.start:.10g}, {self.end:.10g}, over={self.over:.10g}{delay})"
+            return exactly(self.start)
+        delay = f", delay={exactly(self.delay)}" if self.delay else ""
+        return f"{self.shape}({exactly(self.start)}, {exactly(self.end)}, over={exactly(self.over)}{delay})"
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -80,6 +80,11 @@ class Schedule:
         return core_schema.no_info_plain_validator_function(
             cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(plain)
         )
+
+
+def exactly(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def constant(value: float) -> Schedule:

@@ -69,7 +69,7 @@ def engine(
     make_turns: Callable[[Toy], list[Turn]] = alternate,
     images: int = 24,
     optimiser: Optimiser = sgd(0.1),
-    average: Average = Average(),  # noqa: B008
+    average: Average = Average(),
     parts: int = 1,
     jobs: list[Job] | None = None,
 ) -> tuple[Toy, Training]:

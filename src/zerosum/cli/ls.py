@@ -20,11 +20,12 @@ def main(arguments: list[str]) -> int:
     options(Ls, "zerosum ls", arguments)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("family:recipe", no_wrap=True)
-    table.add_column("what it is")
+    table.add_column("what it is", no_wrap=True, overflow="ellipsis")
     for name in gans.names():
         family = gans.find(name)
         table.add_row(f"[bold]{name}[/]", family.summary)
         for recipe, make in family.recipes.items():
             table.add_row(f"  {name}:{recipe}", f"  {inspect.getdoc(make) or ''}".partition("\n")[0])
-    Console().print(table)
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=200)).print(table)
     return 0

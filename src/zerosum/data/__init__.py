@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from zerosum.data.cache import cache_folder, prepared
+from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images
 from zerosum.data.points import Points, modes, modes_found
-from zerosum.data.sources import MIXTURES, open_source
+from zerosum.data.report import Report
+from zerosum.data.sources import MIXTURES
 from zerosum.recipe import Data
 
-__all__ = ["Dataset", "Images", "Points", "cache_folder", "modes", "modes_found", "open_data"]
+__all__ = ["Dataset", "Images", "Points", "Report", "cache_folder", "check", "modes", "modes_found", "open_data"]
 
 
 def open_data(settings: Data, cache: Path | None = None) -> Dataset:
@@ -24,5 +26,4 @@ def open_data(settings: Data, cache: Path | None = None) -> Dataset:
     """
     if settings.path in MIXTURES:
         return Points(settings.path)
-    with open_source(settings.path) as source:
-        return prepared(source, settings, cache or cache_folder())
+    return prepared(settings, cache or cache_folder())

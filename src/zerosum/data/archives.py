@@ -9,20 +9,15 @@ import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-from zerosum.data.folders import Entry, layout, refuse_huge
-from zerosum.data.source import Source, stamp
+from zerosum.data.folders import layout, refuse_huge
+from zerosum.data.source import Source
 
-DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-
-
-def _entries(path: Path, names: Iterable[str]) -> dict[str, Entry]:
-    _, size, changed = stamp(path)
-    return {name: (f"{path.name}/{name}", size, changed) for name in names}
+DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def open_zip(path: Path) -> Source | None:
@@ -45,7 +40,7 @@ def open_zip(path: Path) -> Source | None:
     with ExitStack() as opened:
         opened.enter_context(archive)
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        source = layout(path, "zip", _entries(path, names), read, archive.close)
+        source = layout(path, "zip", names, read, archive.close)
         opened.pop_all()
         return source
 
@@ -76,18 +71,21 @@ def open_tar(path: Path) -> Source | None:
                 plain.seek(member.offset_data)
                 return plain.read(member.size)
 
-        source = layout(path, "tar", _entries(path, members), read, opened.close)
+        source = layout(path, "tar", members, read, plain.close)
         opened.pop_all()
         return source
 
 
 def _plain(path: Path) -> IO[bytes]:
-    start = path.open("rb").read(6)
-    for magic, opener in DECOMPRESSORS.items():
-        if start.startswith(magic):
-            plain = tempfile.TemporaryFile()
-            with opener(path) as stream:
-                shutil.copyfileobj(stream, plain, 1 << 20)
-            plain.seek(0)
-            return plain
-    return path.open("rb")
+    plain = path.open("rb")
+    start = plain.read(6)
+    plain.seek(0)
+    decompress = next((opener for magic, opener in DECOMPRESSORS.items() if start.startswith(magic)), None)
+    if decompress is None:
+        return plain
+    with plain, decompress(plain) as stream, ExitStack() as opened:
+        unpacked = opened.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(stream, unpacked, 1 << 20)
+        unpacked.seek(0)
+        opened.pop_all()
+        return unpacked

@@ -1,13 +1,11 @@
 """NumPy files: .npy, or .npz with images and labels."""
 
-import os
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from zerosum.data.source import Source, from_arrays, stamp
+from zerosum.data.source import Source, from_arrays
 
 IMAGES = ("images", "image", "x", "data", "arr_0")
 LABELS = ("labels", "label", "y", "arr_1")
@@ -20,25 +18,19 @@ def open_arrays(path: Path) -> Source:
 
     - booleans are 0 and 255;
     - integers from 0 to 255 stay; others from 0 to 65535 are divided by 257;
-    - floats from 0 to 1 are multiplied by 255, floats from -1 to 1 are first shifted and halved; whole numbers from 0 to 255
-      stay.
+    - floats from 0 to 1 are multiplied by 255, floats from -1 to 1 are first shifted and halved.
 
     Raises:
         ValueError: damaged, no array of images, another shape or other values.
     """
-    try:
-        content = np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
-        arrays: Mapping[str, np.ndarray] = {"data": content} if isinstance(content, np.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
-        raise ValueError(f"{path} cannot be read: {problem}") from problem
-    finally:
-        if "content" in locals() and isinstance(content, np.lib.npyio.NpzFile):
-            content.close()
+    arrays = _load(path)
     found = {name.lower(): name for name in arrays}
     key = next((found[name] for name in IMAGES if name in found), None)
     if key is None:
         held = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) or "nothing"
-        raise ValueError(f"{path} has no array of images: it should be called one of {', '.join(IMAGES)}; the file holds {held}")
+        raise ValueError(
+            f"{path} has no array called {', '.join(IMAGES[:-1])} or {IMAGES[-1]} with the images; it holds {held}"
+        )
     images = channels_last(arrays[key], path)
     label = next((arrays[found[name]] for name in LABELS if name in found), None)
     if label is not None and label.ndim == 2 and label.shape[1] == 1:
@@ -46,9 +38,20 @@ def open_arrays(path: Path) -> Source:
     offset, scale = value_scale(images, path)
 
     def read(index: int) -> np.ndarray:
-        return np.rint((images[index] + offset) * scale).astype(np.uint8) if (offset, scale) != (0, 1) else images[index].astype(np.uint8)
+        pixels: np.ndarray = np.rint((images[index].astype(np.float32) + offset) * scale)
+        return pixels.astype(np.uint8)
 
-    return from_arrays(path, path.suffix[1:].lower(), images, label, [stamp(path)], read=read)
+    return from_arrays(path, path.suffix[1:].lower(), images, label, read)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        if path.suffix.lower() == ".npy":
+            return {"data": np.load(path, mmap_mode="r", allow_pickle=False)}
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as problem:
+        raise ValueError(f"{path} cannot be read: {problem}") from problem
 
 
 def channels_last(images: np.ndarray, path: Path) -> np.ndarray:
@@ -82,9 +85,9 @@ def value_scale(images: np.ndarray, path: Path) -> tuple[float, float]:
             return 0, 255
         if low >= -1 and high <= 1:
             return 1, 127.5
-        if low >= 0 and high <= 255 and all((block == np.rint(block)).all() for block in np.array_split(images, max(1, len(images) // 1024))):
-            return 0, 1
-        raise ValueError(f"{path}: floats from {low:g} to {high:g}; expected 0 to 1, -1 to 1, or whole numbers from 0 to 255")
+        raise ValueError(
+            f"{path}: floats from {low:g} to {high:g}; scale them to 0 to 1 or -1 to 1, or store 0 to 255 as uint8"
+        )
     if low < 0 or high > 65535:
         raise ValueError(f"{path}: integers from {low:g} to {high:g}; expected 0 to 255 or 0 to 65535")
     return (0, 1) if high <= 255 else (0, 1 / 257)

@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,14 @@ from zerosum.data.dataset import Images
 from zerosum.data.images import UnreadableError
 from zerosum.data.parallel import in_order
 from zerosum.data.source import Source
+from zerosum.data.sources import open_source, stamps
 from zerosum.datacard import DataCard, Labels
 from zerosum.recipe import Data
 
 FORMAT = 1
 """Of the cache; others are prepared anew."""
+UNFINISHED = ".zerosum-"
+"""Begins the names of folders that are being prepared."""
 Skipped = list[tuple[str, str]]
 """(name, reason) of every unreadable image."""
 
@@ -39,35 +44,42 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerosum"
 
 
-def key(source: Source, settings: Data) -> str:
-    """Names a prepared data set: a hash of the files' place, names, sizes and times, and of the settings that matter."""
-    place = os.fspath(Path(source.path).expanduser().absolute())
-    chosen = [settings.resolution, settings.fit, settings.colour, list(settings.labels)]
-    return hashlib.sha256(json.dumps([FORMAT, place, sorted(source.files), chosen]).encode()).hexdigest()[:24]
-
-
-def prepared(source: Source, settings: Data, cache: Path) -> Images:
-    """The data set from the cache, prepared first if it is not there or not whole.
+def key(settings: Data) -> str:
+    """Names a prepared data set: a hash of the files' places, sizes and times, and of the settings that matter.
 
     Raises:
-        ValueError: labels that cannot be used; unreadable images and `settings.broken` is "refuse", or nothing readable; the
-            cache cannot be written.
+        FileNotFoundError: nothing lies at the path.
     """
-    encoded, _ = labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
-    folder = cache / key(source, settings)
+    chosen = [settings.resolution, settings.fit, settings.colour, list(settings.labels)]
+    return hashlib.sha256(json.dumps([FORMAT, stamps(settings.path), chosen]).encode()).hexdigest()[:24]
+
+
+def prepared(settings: Data, cache: Path) -> Images:
+    """The data set from the cache; prepared first if it is not there, or not whole.
+
+    Raises:
+        FileNotFoundError: nothing lies at the path.
+        ValueError: no images; labels that cannot be used; unreadable images and `settings.broken` is "refuse", or nothing
+            readable; the cache cannot be written.
+    """
+    folder = cache / key(settings)
     dataset = _open_whole(folder)
     if dataset is None:
-        try:
-            dataset = _prepare(source, settings, folder)
-        except OSError as problem:
-            raise ValueError(
-                f"cannot write prepared images to {folder}: {problem.strerror or problem}. "
-                "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
-            ) from problem
-    skipped = json.loads((folder / "skipped.json").read_text(encoding="utf-8"))
-    if skipped:
-        _report(skipped, source, settings)
+        with open_source(settings.path) as source:
+            labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
+            dataset = _prepare_or_explain(source, settings, folder)
+    _judge(dataset.skipped, len(dataset), settings)
     return dataset
+
+
+def _prepare_or_explain(source: Source, settings: Data, folder: Path) -> Images:
+    try:
+        return _prepare(source, settings, folder)
+    except OSError as problem:
+        raise ValueError(
+            f"cannot write prepared images to {folder}: {problem.strerror or problem}. "
+            "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
+        ) from problem
 
 
 def _open_whole(folder: Path) -> Images | None:
@@ -77,30 +89,41 @@ def _open_whole(folder: Path) -> Images | None:
         return None
 
 
-def _report(skipped: Skipped, source: Source, settings: Data) -> None:
-    """Refuse the unreadable images, or say once that they are left out."""
-    total = len(source.names)
-    if settings.broken == "refuse" or len(skipped) == total:
+def _judge(skipped: Skipped, num_readable: int, settings: Data) -> None:
+    """Refuse unreadable images, or say once that they are left out."""
+    if not skipped:
+        return
+    found = f"{len(skipped)} of {len(skipped) + num_readable} images in {settings.path}"
+    if settings.broken == "refuse" or not num_readable:
         listed = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
         more = f"\n  ... and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-        cure = "Nothing is left to train on" if len(skipped) == total else 'Remove them, or leave them out with data.broken "skip"'
-        raise ValueError(f"{len(skipped)} of {total} images in {source.path} cannot be read:\n{listed}{more}\n{cure}")
+        cure = 'Remove them, or leave them out: data.broken "skip"' if num_readable else "Nothing is left to train on"
+        raise ValueError(f"{found} cannot be read:\n{listed}{more}\n{cure}")
     first = ", ".join(f"{name} ({reason})" for name, reason in skipped[:3])
-    more = ", ..." if len(skipped) > 3 else ""
-    logger.warning("left out %d of %d images in %s that cannot be read: %s%s", len(skipped), total, source.path, first, more)
+    logger.warning("left out %s that cannot be read: %s%s", found, first, ", ..." if len(skipped) > 3 else "")
 
 
 def _prepare(source: Source, settings: Data, folder: Path) -> Images:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    _sweep(folder.parent)
+    work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
     try:
         kept, skipped = _write_images(source, settings, work / "images.npy")
         if not kept:
-            _report(skipped, source, settings)
+            _judge(skipped, 0, settings)
         _write_rest(source, settings, work, np.array(kept), skipped)
         return _publish(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed processes left half-written, once nobody has touched it for a day."""
+    for work in cache.glob(f"{UNFINISHED}{24 * '[0-9a-f]'}-*"):
+        with suppress(OSError):  # its owner may be alive and just renaming it
+            newest = max(path.stat().st_mtime for path in (work, *work.glob("*")))
+            if newest < time.time() - 86_400:
+                shutil.rmtree(work)
 
 
 def _write_images(source: Source, settings: Data, path: Path) -> tuple[list[int], Skipped]:
@@ -130,7 +153,8 @@ class Growing:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.count, self.shape = path, 0, (0, 0, 0)
+        self.path, self.count = path, 0
+        self.shape: tuple[int, ...] = ()
         self.file = path.open("wb", buffering=1 << 20)
 
     def append(self, image: np.ndarray) -> None:

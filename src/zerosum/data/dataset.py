@@ -33,7 +33,8 @@ class Images(Dataset):
     """Prepared images in the cache, read through a memory map: they need not fit into memory.
 
     Args:
-        folder: holds images.npy (uint8 `[M, C, H, W]`), card.json and, where there are any, labels.npy and captions.jsonl.
+        folder: holds images.npy (uint8 `[M, C, H, W]`), card.json, skipped.json (name and reason of every unreadable image)
+            and, where there are any, labels.npy and captions.jsonl.
 
     Raises:
         ValueError, OSError: the folder does not hold a whole prepared data set.
@@ -42,7 +43,8 @@ class Images(Dataset):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.card = DataCard.from_json((folder / "card.json").read_text(encoding="utf-8"))
-        self.images: np.ndarray = np.load(folder / "images.npy", mmap_mode="r")
+        self.skipped: list[tuple[str, str]] = json.loads((folder / "skipped.json").read_text(encoding="utf-8"))
+        self.images: np.ndarray = np.asarray(np.load(folder / "images.npy", mmap_mode="r"))
         self.labels: np.ndarray | None = np.load(folder / "labels.npy") if self.card.labels.width else None
         if self.images.shape != (len(self), *self.card.shapes["image"]) or self.images.dtype != np.uint8:
             raise ValueError(f"{folder}: images.npy does not match card.json")
@@ -64,4 +66,4 @@ class Images(Dataset):
     def captions(self) -> list[str] | None:
         """One text per image, if the source has them."""
         path = self.folder / "captions.jsonl"
-        return [json.loads(line) for line in path.open(encoding="utf-8")] if path.exists() else None
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]] if path.exists() else None

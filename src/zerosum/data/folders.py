@@ -1,20 +1,20 @@
 """Folders of images: what their layout means, in the file system or in an archive."""
 
+import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zerosum.data.images import SUFFIXES, UnreadableError
+from zerosum.data.images import SUFFIXES, UnreadableError, naming_damage
 from zerosum.data.metadata import NAMES as METADATA
 from zerosum.data.metadata import read_metadata
-from zerosum.data.source import Source, nothing, stamp
+from zerosum.data.source import Source, nothing
 
 LARGEST = 1 << 30
 """Bytes in one encoded image; anything above is refused as unreadable."""
 
-Entry = tuple[str, int, int]
-Reader = Callable[[str], bytes]
+logger = logging.getLogger("zerosum.data")
 
 
 def refuse_huge(size: int) -> None:
@@ -29,52 +29,72 @@ def is_ours(name: str) -> bool:
     return "__MACOSX" not in parts and not any(part.startswith(".") and part != "." for part in parts)
 
 
-def shared_folder(names: Iterable[str], is_archive: bool) -> str:
-    """The leading folders, as "a/b/", that say nothing: those that hold a single folder and no image or metadata.
+def is_relevant(name: str) -> bool:
+    """Whether a file makes the data set what it is: images and metadata by their names, unless hidden."""
+    return is_ours(name) and (name.lower().endswith(SUFFIXES) or PurePosixPath(name).name in METADATA)
 
-    An archive's first folder says nothing either if everything is in it.
+
+def shared_folder(names: Iterable[str], is_archive: bool) -> str:
+    """The leading folders, as "a/b/", that say nothing: everything is in them.
+
+    But a folder (not an archive's first) that holds images and no metadata is a class, be it the only one.
     """
     paths, prefix = [PurePosixPath(name).parts for name in names], ""
     while len({parts[0] for parts in paths}) == 1 and all(len(parts) > 1 for parts in paths):
-        if not is_archive and any(len(parts) == 2 for parts in paths):
+        inside = {parts[1] for parts in paths if len(parts) == 2}
+        if inside and not is_archive and inside.isdisjoint(METADATA):
             break
         is_archive, prefix = False, f"{prefix}{paths[0][0]}/"
         paths = [parts[1:] for parts in paths]
     return prefix
 
 
-def classes(names: list[str]) -> dict[str, list[Any]]:
+def classes(names: list[str], path: Path) -> dict[str, list[Any]]:
     """The column "label" that sub-folders make: the first one of every image, if every image is in one."""
-    firsts = [name.split("/", 1)[0] if "/" in name else None for name in names]
-    return {} if None in firsts else {"label": list(firsts)}
+    firsts = [name.split("/", 1)[0] for name in names if "/" in name]
+    if firsts and len(firsts) < len(names):
+        outside = len(names) - len(firsts)
+        logger.warning("%s: %d of %d images lie outside of sub-folders, so no image has a class", path, outside, len(names))
+    return {"label": list(firsts)} if len(firsts) == len(names) else {}
 
 
-def layout(path: Path, kind: str, entries: Mapping[str, Entry], read: Reader, close: Callable[[], None] = nothing) -> Source:
+def layout(
+    path: Path, kind: str, names: Iterable[str], read: Callable[[str], bytes], close: Callable[[], None] = nothing
+) -> Source:
     """The source that files make by the way they lie.
 
     Args:
-        entries: every file by its name relative to the root, with its stamp.
+        names: of every file, relative to the root.
         read: the content of a file, by that name.
 
     Raises:
         ValueError: no images, or metadata that does not fit them.
     """
-    ours = [name for name in entries if is_ours(name)]
-    relevant = [name for name in ours if name.lower().endswith(SUFFIXES) or PurePosixPath(name).name in METADATA]
+    ours = [name for name in names if is_ours(name)]
+    relevant = sorted(name for name in ours if is_relevant(name))
     root = shared_folder(relevant, is_archive=kind != "folder") if relevant else ""
-    full = {name.removeprefix(root): name for name in sorted(relevant)}
-    images = [name for name in full if name.lower().endswith(SUFFIXES)]
+    inner = [name.removeprefix(root) for name in relevant]
+    images = [name for name in inner if name.lower().endswith(SUFFIXES)]
     if not images:
         raise ValueError(f"{path} {_instead(ours)}")
-    columns, rows = classes(images), None
-    found = [name for name in METADATA if name in full]
-    if len(found) > 1:
-        raise ValueError(f"{path} holds both {' and '.join(found)}: keep one of them")
-    if found:
-        metadata, rows = read_metadata(found[0], read(full[found[0]]), images, path)
-        columns = {**columns, **metadata}
-    files = [entries[full[name]] for name in [*images, *found]]
-    return Source(os.fspath(path), kind, images, lambda index: read(full[images[index]]), columns, rows, files=files, close=close)
+    metadata = [name for name in inner if PurePosixPath(name).name in METADATA]
+    if metadata and metadata not in ([name] for name in METADATA):
+        raise ValueError(f"{path}: there may be one {' or '.join(METADATA)}, at the top, but there is {', '.join(metadata)}")
+    columns, rows = ({}, None) if not metadata else _described(path, metadata[0], read, root, images)
+    if "label" not in columns:
+        columns |= classes(images, path)
+    return Source(os.fspath(path), kind, images, lambda index: read(root + images[index]), columns, rows, close=close)
+
+
+def _described(
+    path: Path, metadata: str, read: Callable[[str], bytes], root: str, images: list[str]
+) -> tuple[dict[str, list[Any]], list[str] | None]:
+    try:
+        with naming_damage():
+            content = read(root + metadata)
+    except UnreadableError as problem:
+        raise ValueError(f"{path / metadata} cannot be read: {problem}") from problem
+    return read_metadata(metadata, content, images, path)
 
 
 def _instead(names: list[str]) -> str:
@@ -87,27 +107,28 @@ def _instead(names: list[str]) -> str:
     return f"holds {len(names)} files, but none is an image by its name ({', '.join(SUFFIXES[:6])} ...)"
 
 
-def open_folder(path: Path) -> Source:
-    """Images at any depth below a folder; links are followed.
-
-    Raises:
-        ValueError: see `layout`.
-    """
-    entries: dict[str, Entry] = {}
+def walk(path: Path) -> Iterator[str]:
+    """The names of all files at any depth below a folder, relative to it; links are followed, hidden folders are not."""
     waiting, seen = [path], {path.resolve()}
     while waiting:
         for entry in os.scandir(waiting.pop()):
             place = Path(entry.path)
-            if entry.is_dir():
-                if place.resolve() not in seen and not entry.name.startswith("."):
-                    seen.add(place.resolve())
-                    waiting.append(place)
-            elif entry.is_file():
-                name = place.relative_to(path).as_posix()
-                entries[name] = stamp(place, name)
-    return layout(path, "folder", entries, lambda name: _read(path / name))
+            if entry.is_file():
+                yield place.relative_to(path).as_posix()
+            elif entry.is_dir() and not entry.name.startswith(".") and place.resolve() not in seen:
+                seen.add(place.resolve())
+                waiting.append(place)
 
 
-def _read(path: Path) -> bytes:
-    refuse_huge(path.stat().st_size)
-    return path.read_bytes()
+def open_folder(path: Path) -> Source:
+    """Images at any depth below a folder.
+
+    Raises:
+        ValueError: see `layout`.
+    """
+
+    def read(name: str) -> bytes:
+        refuse_huge((path / name).stat().st_size)
+        return (path / name).read_bytes()
+
+    return layout(path, "folder", walk(path), read)

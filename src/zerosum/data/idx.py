@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zerosum.data.source import Source, from_arrays, stamp
+from zerosum.data.source import Source, from_arrays
 
 
 def is_idx(path: Path) -> bool:
@@ -51,5 +51,5 @@ def open_idx(path: Path, class_names: tuple[str, ...] = ()) -> Source:
     """
     beside = labels_beside(path)
     labels = read_idx(beside, 1) if beside else None
-    files = [stamp(path)] + ([stamp(beside)] if beside else [])
-    return from_arrays(path, "IDX", read_idx(path, 3), labels, files, class_names=class_names)
+    images = read_idx(path, 3)
+    return from_arrays(path, "IDX", images, labels, images.__getitem__, class_names)

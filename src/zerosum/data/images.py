@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Fit = Literal["crop", "letterbox"]
 Colour = Literal["auto", "grey", "rgb"]
@@ -33,7 +33,7 @@ SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 WHITE = 255
 """Behind transparent pixels, and the bars of a letterbox."""
 GAP = 3.0
-"""Larger images are first reduced by boxes (JPEG: by the decoder) to this many times the size wanted: as good as exact."""
+"""A JPEG that is more than this many times the size wanted is reduced by its decoder to no less: as good as exact."""
 
 
 class UnreadableError(Exception):
@@ -47,10 +47,10 @@ def naming_damage() -> Iterator[None]:
         yield
     except (UnreadableError, MemoryError):
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadableError("not an image in a known format") from None
     except Image.DecompressionBombError:
-        raise UnreadableError("a decompression bomb: more than 179 million pixels") from None
+        raise UnreadableError(f"a decompression bomb: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from None
     except Exception as problem:
         raise UnreadableError(str(problem).splitlines()[0] if str(problem) else type(problem).__name__) from problem
 
@@ -65,7 +65,7 @@ def quiet_decoders() -> Iterator[None]:
 
 
 def open_image(raw: bytes | np.ndarray, least: int | None = None) -> Image.Image:
-    """The decoded image, upright by its EXIF orientation, in its own mode; of an animation, the first frame.
+    """The decoded image in its own mode; of an animation, the first frame.
 
     Args:
         raw: an encoded file, or uint8 pixels `[H, W]` or `[H, W, C]` with 1 (grey), 2 (and alpha), 3 or 4 channels.
@@ -82,7 +82,18 @@ def open_image(raw: bytes | np.ndarray, least: int | None = None) -> Image.Image
     with naming_damage():
         image = Image.open(io.BytesIO(raw), formats=[name for name in FORMATS if name in Image.OPEN])
         if least:
-            image.draft(None, (least, least))  # type: ignore[arg-type]
+            image.draft(None, (least, least))
+        image.load()
+        return image
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says.
+
+    Raises:
+        UnreadableError: broken EXIF data.
+    """
+    with naming_damage():
         return ImageOps.exif_transpose(image)
 
 
@@ -95,7 +106,7 @@ def to_8_bit(pixels: np.ndarray) -> np.ndarray:
     low, high = float(pixels.min()), float(pixels.max())
     is_float = pixels.dtype.kind == "f"
     full = (1.0 if high <= 1 else 255.0) if is_float else 65535.0
-    if not (0 <= low and high <= full):
+    if not (low >= 0 and high <= full):
         raise UnreadableError(f"pixels from {low:g} to {high:g}: expected {'0 to 1 or 0 to 255' if is_float else '0 to 65535'}")
     return np.rint(pixels * (255.0 / full)).astype(np.uint8)
 
@@ -122,11 +133,12 @@ def fitted(image: Image.Image, resolution: int, fit: Fit) -> Image.Image:
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
-        return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box, GAP)
+        return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box)
     scale = resolution / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     square = Image.new(image.mode, (resolution, resolution), (WHITE,) * len(image.getbands()))
-    square.paste(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=GAP), [(resolution - side) // 2 for side in size])
+    corner = ((resolution - size[0]) // 2, (resolution - size[1]) // 2)
+    square.paste(image.resize(size, Image.Resampling.LANCZOS), corner)
     return square
 
 
@@ -139,7 +151,7 @@ def prepare(raw: bytes | np.ndarray, resolution: int, fit: Fit, colour: Colour) 
     Raises:
         UnreadableError: see `open_image`, `opaque`.
     """
-    image = opaque(open_image(raw, least=round(GAP * resolution)))
+    image = opaque(upright(open_image(raw, least=round(GAP * resolution))))
     if colour != "auto":
         image = image.convert("L" if colour == "grey" else "RGB")
     pixels = np.asarray(fitted(image, resolution, fit))

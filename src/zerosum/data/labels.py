@@ -46,10 +46,10 @@ def _must_exist(source: Source, name: str) -> None:
     if name in source.columns:
         return
     if not source.columns:
-        raise ValueError(f"data.labels names the column {name!r}, but {source.path} has no metadata.jsonl, metadata.csv or columns")
+        raise ValueError(f"data.labels names the column {name!r}, but {source.path} has no metadata.jsonl or metadata.csv")
     near = difflib.get_close_matches(name, source.columns, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"data.labels names the unknown column {name!r}{hint} {source.path} has {', '.join(sorted(source.columns))}")
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"data.labels: {source.path} has no column {name!r}.{hint} It has {', '.join(sorted(source.columns))}")
 
 
 def _row(source: Source, index: int) -> str:
@@ -68,9 +68,10 @@ def _classes(source: Source, name: str, kept: np.ndarray) -> tuple[Labels, np.nd
             raise ValueError(f"{_row(source, index)}: column {name!r} has {what}, not a class (a text or a whole number){cure}")
     texts = [str(int(value) if isinstance(value, (int, float)) else value) for value in (column[index] for index in kept)]
     if source.class_names:
-        ids = np.array([int(text) for text in texts])
-        if not (0 <= ids.min() and ids.max() < len(source.class_names)):
-            raise ValueError(f"{source.path}: labels from {ids.min()} to {ids.max()}, but {len(source.class_names)} class names")
+        ids = np.array([int(text) for text in texts], dtype=np.int64)
+        low, high, num_names = ids.min(), ids.max(), len(source.class_names)
+        if not (low >= 0 and high < num_names):
+            raise ValueError(f"{source.path}: labels from {low} to {high}, but {num_names} class names")
         return Labels(classes=source.class_names), ids
     classes = tuple(sorted(set(texts), key=natural))
     numbers = {text: number for number, text in enumerate(classes)}
@@ -110,7 +111,7 @@ def _numbers(source: Source, name: str, kept: np.ndarray) -> np.ndarray:
 
 def _column(source: Source, name: str, values: np.ndarray) -> Column:
     if (values == values[0]).all():
-        raise ValueError(f"data.labels: the column {name!r} of {source.path} is {values[0]:g} for every image: nothing to learn from")
+        raise ValueError(f"data.labels: the column {name!r} of {source.path} is {values[0]:g} everywhere: nothing to learn")
     if set(np.unique(values)) == {0.0, 1.0}:
         return Column(name)
     return Column(name, float(values.mean()), float(values.std()))

@@ -39,9 +39,11 @@ def read_metadata(name: str, content: bytes, images: list[str], path: Path) -> t
         rows[file] = line, row
     without = [image for image in images if image not in rows]
     if without:
-        raise ValueError(f"{where} has no row for {len(without)} of {len(images)} images, such as {without[0]!r}: add the rows")
-    columns = {column: [rows[image][1].get(column) for image in images] for column in {c: 0 for _, r in rows.values() for c in r}}
-    return columns, [f"{name} line {rows[image][0]}" for image in images]
+        raise ValueError(f"{where} has no row for {len(without)} of {len(images)} images, such as {without[0]!r}: add them")
+    columns = dict.fromkeys(column for _, row in rows.values() for column in row)
+    return {column: [rows[image][1].get(column) for image in images] for column in columns}, [
+        f"{name} line {rows[image][0]}" for image in images
+    ]
 
 
 def _jsonl(where: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -53,7 +55,7 @@ def _jsonl(where: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         except json.JSONDecodeError as problem:
             raise ValueError(f"{where} line {line} is not valid JSON: {problem.msg} at column {problem.colno}") from problem
         if not isinstance(row, dict):
-            raise ValueError(f"{where} line {line} is not a JSON object such as {{\"{KEY}\": \"1.png\", \"label\": \"cat\"}}")
+            raise ValueError(f'{where} line {line} is not a JSON object such as {{"{KEY}": "1.png", "label": "cat"}}')
         yield line, row
 
 
@@ -62,7 +64,8 @@ def _csv(where: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise ValueError(f"{where} line {reader.line_num} does not have {len(reader.fieldnames or ())} values like its header")
+                wanted = len(reader.fieldnames or ())
+                raise ValueError(f"{where} line {reader.line_num} does not have {wanted} values, as its header does")
             yield reader.line_num, {column: value if value != "" else None for column, value in row.items()}
     except csv.Error as problem:
         raise ValueError(f"{where} line {reader.line_num} is not valid CSV: {problem}") from problem

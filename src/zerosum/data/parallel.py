@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 from rich.console import Console
@@ -13,24 +14,25 @@ Result = TypeVar("Result")
 
 
 def in_order(work: Callable[[int], Result], count: int, title: str, together: int = 16) -> Iterator[Result]:
-    """work(0), work(1), ... work(count - 1), done in threads; at most a few times `together` results wait for the consumer.
+    """work(0), work(1), ... work(count - 1), done in threads, `together` at a time; few results wait for the consumer.
 
     A progress bar is drawn if standard error is a terminal.
     """
     workers = min(32, os.cpu_count() or 1)
+    groups = (range(start, min(start + together, count)) for start in range(0, count, together))
     console = Console(stderr=True)
-    shown = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    waiting = deque[Future[list[Result]]]()
-    starts = iter(range(0, count, together))
+    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*shown, console=console, disable=not console.is_terminal) as progress, ThreadPoolExecutor(workers) as pool:
+
+        def submit(group: range) -> Future[list[Result]]:
+            return pool.submit(lambda: [work(index) for index in group])
+
         task = progress.add_task(title, total=count)
+        waiting = deque(submit(group) for group in islice(groups, 2 * workers))
         try:
-            while True:
-                while len(waiting) < 2 * workers and (start := next(starts, None)) is not None:
-                    waiting.append(pool.submit(lambda some: [work(i) for i in some], range(start, min(start + together, count))))
-                if not waiting:
-                    return
+            while waiting:
                 results = waiting.popleft().result()
+                waiting.extend(submit(group) for group in islice(groups, 1))
                 yield from results
                 progress.advance(task, len(results))
         finally:

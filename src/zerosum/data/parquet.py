@@ -3,13 +3,15 @@
 import json
 import os
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zerosum.data.source import Source, stamp
+from zerosum.data.source import Source
 
 IMAGE = "image"
 
@@ -32,29 +34,40 @@ def open_parquet(path: Path) -> Source:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as problem:
         raise ValueError(f"{path} is not a readable parquet file: {problem}") from problem
-    schema = file.schema_arrow
-    try:
-        columns = {n: file.read([n])[n].to_pylist() for n, kind in zip(schema.names, schema.types, strict=True) if not pa.types.is_nested(kind) and n != IMAGE}
-        read, num_examples = _reader(file, path), file.metadata.num_rows
+    with ExitStack() as opened:
+        opened.enter_context(file)
+        schema, num_examples = file.schema_arrow, file.metadata.num_rows
+        read = _reader(file, _holds_structs(schema, path))
         if not num_examples:
             raise ValueError(f"{path} holds no images")
-    except BaseException:
-        file.close()
-        raise
+        columns = {name: file.read([name])[name].to_pylist() for name in schema.names if _is_plain(schema.field(name).type)}
+        opened.pop_all()
     names = [f"{path.name}[{index}]" for index in range(num_examples)]
-    return Source(os.fspath(path), "parquet", names, read, columns, class_names=_class_names(schema), files=[stamp(path)], close=file.close)
+    return Source(os.fspath(path), "parquet", names, read, columns, class_names=_class_names(schema), close=file.close)
 
 
-def _reader(file: Any, path: Path) -> Any:
-    import pyarrow as pa
+def _is_plain(kind: Any) -> bool:
+    from pyarrow import types
 
-    schema = file.schema_arrow
+    return any(
+        fits(kind) for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_string, types.is_large_string)
+    )
+
+
+def _holds_structs(schema: Any, path: Path) -> bool:
+    """Whether the images are {"bytes", "path"}, not bytes alone; ValueError if they are neither."""
+    from pyarrow import types
+
     if IMAGE not in schema.names:
         raise ValueError(f"{path} has no column {IMAGE!r} of encoded images; its columns are {', '.join(schema.names)}")
     kind = schema.field(IMAGE).type
-    is_struct = pa.types.is_struct(kind) and "bytes" in {part.name for part in kind}
-    if not is_struct and not pa.types.is_binary(kind) and not pa.types.is_large_binary(kind):
+    is_struct = types.is_struct(kind) and "bytes" in {part.name for part in kind}
+    if not is_struct and not types.is_binary(kind) and not types.is_large_binary(kind):
         raise ValueError(f"{path}: the column {IMAGE!r} holds {kind}; expected encoded images as bytes or {{'bytes', 'path'}}")
+    return is_struct
+
+
+def _reader(file: Any, is_struct: bool) -> Callable[[int], bytes]:
     starts = np.cumsum([0] + [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
     lock = threading.Lock()
 

@@ -1,7 +1,6 @@
 """Points in the plane from mixtures of Gaussians: the field's test bench for mode collapse."""
 
 import hashlib
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +10,6 @@ from zerosum.data.dataset import Dataset
 from zerosum.datacard import DataCard
 from zerosum.game import Batch
 
-Mixture = Literal["ring", "grid"]
 SPREAD: dict[str, float] = {"ring": 0.02, "grid": 0.05}
 """Standard deviation of every Gaussian. ring: Metz et al. 2017, appendix A; grid: Srivastava et al. 2017 (VEEGAN), sec. 4.1."""
 NUM_POINTS = 50_000
@@ -56,7 +54,7 @@ def modes_found(points: np.ndarray | Tensor, name: str, least_share: float = 0.0
 class Points(Dataset):
     """50,000 points of a mixture, always the same."""
 
-    def __init__(self, name: Mixture) -> None:
+    def __init__(self, name: str) -> None:
         stream, centres = np.random.default_rng(0), modes(name)
         self.points = centres[stream.integers(len(centres), size=NUM_POINTS)]
         self.points += stream.normal(scale=SPREAD[name], size=(NUM_POINTS, 2)).astype(np.float32)

@@ -31,21 +31,18 @@ class Source:
     """Where every example's columns are written, for messages, when that is not its name."""
     class_names: tuple[str, ...] = ()
     """Names of labels that are numbers from 0."""
-    files: list[tuple[str, int, int]] = field(default_factory=list)
-    """Name, size in bytes and time of change in nanoseconds of every file that the examples come from."""
     close: Callable[[], None] = nothing
 
 
-def stamp(path: Path, name: str = "") -> tuple[str, int, int]:
-    """One entry of `Source.files`."""
-    status = path.stat()
-    return name or path.name, status.st_size, status.st_mtime_ns
-
-
 def from_arrays(
-    path: Path, kind: str, images: np.ndarray, labels: np.ndarray | None, files: list[tuple[str, int, int]], **more: Any
+    path: Path,
+    kind: str,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    read: Callable[[int], np.ndarray],
+    class_names: tuple[str, ...] = (),
 ) -> Source:
-    """A source of pixels that are one array `[N, H, W]` or `[N, H, W, C]`, and labels `[N]`.
+    """A source of pixels that are one array `[N, ...]`, read one by one with `read`, and labels `[N]`.
 
     Raises:
         ValueError: no images, or a different number of labels.
@@ -56,5 +53,4 @@ def from_arrays(
         raise ValueError(f"{path}: {len(images)} images, but labels of shape {list(labels.shape)}: there must be one per image")
     columns = {} if labels is None else {"label": labels.tolist()}
     names = [f"{path.name}[{index}]" for index in range(len(images))]
-    read = more.pop("read", images.__getitem__)
-    return Source(os.fspath(path), kind, names, read, columns, files=files, **more)
+    return Source(os.fspath(path), kind, names, read, columns, class_names=class_names)

@@ -212,7 +212,7 @@ def cpu() -> Recipe:
             discriminator="mlp",
             discriminator_width=512,
             discriminator_range=None,
-            dropout=0.3,
+            stabilisers=Stabilisers(minibatch="std", instance_noise=0.2),
         ),
         optimisers={"generator": adam(2e-4, beta1=0.5), "discriminator": adam(2e-4, beta1=0.5)},
         data=Data(path="fashion", resolution=28, colour="grey"),
@@ -236,15 +236,19 @@ def tiny() -> Recipe:
 
 
 def ring() -> Recipe:
-    """All 8 modes of the ring in half a minute: instance noise that decays, averaged weights."""
+    """All 8 modes of the ring in half a minute: instance noise that decays, then rates that do, averaged weights."""
+    images = 1_024_000
     return Recipe(
         family="gan",
-        gan=_plane("non_saturating", Stabilisers(instance_noise=0.3, instance_noise_until=0.8)),
-        optimisers={"generator": adam(5e-4, beta1=0.5), "discriminator": adam(1e-3, beta1=0.5)},
+        gan=_plane("non_saturating", Stabilisers(instance_noise=1.0, instance_noise_until=0.7)),
+        optimisers={
+            "generator": adam(linear(1e-3, 0, over=images), beta1=0.5),
+            "discriminator": adam(linear(2e-3, 0, over=images), beta1=0.5),
+        },
         data=Data(path="ring"),
-        train=Training(images=640_000, batch=256),
+        train=Training(images=images, batch=256),
         average=Average(half_life=35_000),
-        jobs=Jobs(log_every=12_800, sample_every=64_000, checkpoint_every=320_000, num_samples=1_000),
+        jobs=Jobs(log_every=12_800, sample_every=128_000, checkpoint_every=512_000, num_samples=1_000),
     )
 
 

@@ -185,7 +185,7 @@ def imagenet64_projection() -> Recipe:
 
 def cpu() -> Recipe:
     """32x32 in about three minutes on two cores: narrow networks, one discriminator step."""
-    rate = linear(1e-3, 0, over=64 * 700)
+    rate = linear(5e-4, 0, over=64 * 500)
     return Recipe(
         family="sngan",
         gan=Config(
@@ -193,13 +193,13 @@ def cpu() -> Recipe:
             generator_width=32,
             discriminator_width=32,
             conditional=False,
-            discriminator_steps=2,
+            discriminator_steps=1,
             generator_samples=1,
         ),
         data=Data(resolution=32),
         optimisers={"generator": adam(rate, 0.0, 0.9), "discriminator": adam(rate, 0.0, 0.9)},
-        train=Training(images=64 * 700, batch=64),
-        average=Average(half_life=1_600),
+        train=Training(images=64 * 500, batch=64),
+        average=Average(half_life=2_000, ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
 
@@ -218,7 +218,7 @@ def tiny() -> Recipe:
         ),
         data=Data(resolution=16),
         optimisers={"generator": adam(1e-3, 0.0, 0.9), "discriminator": adam(1e-3, 0.0, 0.9)},
-        train=Training(images=16 * 30, batch=16),
+        train=Training(images=16 * 20, batch=16),
         average=Average(half_life=64),
-        jobs=Jobs(log_every=64, sample_every=240, checkpoint_every=240, num_samples=16),
+        jobs=Jobs(log_every=64, sample_every=160, checkpoint_every=160, num_samples=16),
     )

@@ -149,7 +149,7 @@ def cpu() -> Recipe:
         data=Data(resolution=32),
         optimisers={"generator": rmsprop(3e-4), "critic": rmsprop(3e-4)},
         train=Training(images=64 * 900, batch=64),
-        average=Average(half_life=1_600),
+        average=Average(half_life=2_000, ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
 
@@ -161,7 +161,7 @@ def tiny() -> Recipe:
         gan=Config(network="dcgan", latent=16, width=8, clip=0.02, critic_steps=2, long_critic_steps=3),
         data=Data(resolution=16),
         optimisers={"generator": rmsprop(1e-3), "critic": rmsprop(1e-3)},
-        train=Training(images=16 * 30, batch=16),
+        train=Training(images=16 * 20, batch=16),
         average=Average(half_life=64),
-        jobs=Jobs(log_every=64, sample_every=240, checkpoint_every=240, num_samples=16),
+        jobs=Jobs(log_every=64, sample_every=160, checkpoint_every=160, num_samples=16),
     )

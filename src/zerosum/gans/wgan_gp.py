@@ -40,8 +40,8 @@ class Config(GANConfig):
     latent: int = 128
     """Size of the latent, standard normal."""
     width: int = 64
-    """Of dcgan: channels next to the image, doubling towards 4x4. Of resnet: channels of all maps up to 32 pixels, of those next
-    to the image above. Of mlp: units in a hidden layer."""
+    """Of dcgan: channels next to the image, doubling towards 4x4. Of resnet: channels of all maps up to 32 pixels, above of
+    those next to the image. Of mlp: units in a hidden layer."""
     kernel: Literal[4, 5] = 5
     """Of dcgan: size of the convolutions."""
     critic_norm: Literal["layer", "none"] = "layer"
@@ -76,8 +76,8 @@ class Config(GANConfig):
             )
         if self.stabilisers.minibatch != "none":
             raise ValueError(
-                f"stabilisers.minibatch {self.stabilisers.minibatch} mixes the examples of a batch, but the gradient penalty is "
-                "one per example: set it to none, or take another family"
+                f"stabilisers.minibatch {self.stabilisers.minibatch} mixes the examples of a batch, but the gradient penalty "
+                "is one per example: set it to none, or take another family"
             )
         if self.stabilisers.label_smoothing:
             raise ValueError("label_smoothing is for cross-entropy losses, this one is Wasserstein: set label_smoothing to 0")
@@ -267,7 +267,7 @@ def cpu() -> Recipe:
         data=Data(resolution=32),
         optimisers={"generator": adam(5e-4, 0.5, 0.9), "critic": adam(5e-4, 0.5, 0.9)},
         train=Training(images=64 * 900, batch=64),
-        average=Average(half_life=1_600),
+        average=Average(half_life=2_000, ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
 
@@ -279,7 +279,7 @@ def tiny() -> Recipe:
         gan=Config(network="dcgan", latent=16, width=8, kernel=4, critic_norm="layer", penalty=10.0, critic_steps=2),
         data=Data(resolution=16),
         optimisers={"generator": adam(1e-3, 0.0, 0.9), "critic": adam(1e-3, 0.0, 0.9)},
-        train=Training(images=16 * 30, batch=16),
+        train=Training(images=16 * 20, batch=16),
         average=Average(half_life=64),
-        jobs=Jobs(log_every=64, sample_every=240, checkpoint_every=240, num_samples=16),
+        jobs=Jobs(log_every=64, sample_every=160, checkpoint_every=160, num_samples=16),
     )

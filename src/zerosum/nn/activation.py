@@ -1,31 +1,13 @@
 """The activation of dense networks whose gradient is itself penalised."""
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 
-class _LeakyReLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, slope: float) -> Tensor:
-        result = torch.nn.functional.leaky_relu(values, slope)
-        ctx.save_for_backward(result)
-        ctx.slope = slope
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (result,) = ctx.saved_tensors
-        # Detached: the second derivative is 0, so a second backward pass need not go down the forward pass.
-        return torch.ops.aten.leaky_relu_backward(gradient, result.detach(), ctx.slope, True), None
-
-
 class LeakyReLU(nn.Module):
-    """max(x, slope x), with a second derivative known to be zero.
+    """max(x, slope x), as a product with a slope that is constant for autograd.
 
-    When a gradient penalty is differentiated, torch's own sends zeros back through the whole network, a third of all the
-    work; this one stops them. Between convolutions it saves nothing, for torch's convolutions send zeros of their own.
+    When a gradient penalty is differentiated, torch's own sends zeros, its second derivative, back through the whole network, a
+    third of all the work; here nothing is sent. Between convolutions it saves nothing, for they send zeros of their own.
     Parameters that the penalty does not depend on (biases) get no gradient from it, where torch gives zeros.
 
     Args:
@@ -38,5 +20,4 @@ class LeakyReLU(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Any shape."""
-        result: Tensor = _LeakyReLU.apply(values, self.slope)  # type: ignore[no-untyped-call]
-        return result
+        return values * values.detach().sign().clamp_(min=self.slope)

@@ -19,7 +19,8 @@ class DenseGenerator(nn.Module):
     def __init__(self, latent: int, shape: tuple[int, ...], width: int, hidden_layers: int) -> None:
         super().__init__()
         self.shape = shape
-        self.layers = nn.Sequential(*_hidden(latent, width, hidden_layers), _last(width, prod(shape)))
+        hidden = _hidden(latent, width, hidden_layers, nn.ReLU(inplace=True))
+        self.layers = nn.Sequential(*hidden, _last(width, prod(shape)))
 
     def forward(self, latent: Tensor) -> Tensor:
         """`[N, latent]` -> images `[N, C, H, W]` in [-1, 1], or points `[N, 2]`."""
@@ -41,8 +42,8 @@ class DenseCritic(nn.Module):
     ) -> None:
         super().__init__()
         seen = minibatch_layer(minibatch, width)
-        last = _last(width + seen.extra_channels, 1)
-        self.layers = nn.Sequential(nn.Flatten(), *_hidden(prod(shape), width, hidden_layers, slope), seen, last)
+        hidden, last = _hidden(prod(shape), width, hidden_layers, LeakyReLU(slope)), _last(width + seen.extra_channels, 1)
+        self.layers = nn.Sequential(nn.Flatten(), *hidden, seen, last)
 
     def forward(self, examples: Tensor) -> Tensor:
         """`[N, *shape]` -> scores `[N]`."""
@@ -50,12 +51,12 @@ class DenseCritic(nn.Module):
         return scores
 
 
-def _hidden(inputs: int, width: int, num_layers: int, slope: float = 0.0) -> Iterator[nn.Module]:
+def _hidden(inputs: int, width: int, num_layers: int, activation: nn.Module) -> Iterator[nn.Module]:
     for layer in range(num_layers):
         linear = nn.Linear(width if layer else inputs, width)
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
         nn.init.zeros_(linear.bias)
-        yield from (linear, LeakyReLU(slope))
+        yield from (linear, activation)
 
 
 def _last(width: int, outputs: int) -> nn.Linear:

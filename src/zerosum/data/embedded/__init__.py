@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zerosum.data.idx import open_idx
-from zerosum.data.source import Source, stamp
+from zerosum.data.source import Source
 
 FOLDER = Path(__file__).parent
 GARMENTS = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -23,8 +23,7 @@ def open_embedded(name: str) -> Source:
         return replace(open_idx(FOLDER / "fashion" / "t10k-images-idx3-ubyte.gz", GARMENTS), path=name, kind="embedded")
     rows = [json.loads(line) for line in (FOLDER / "emoji" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
     columns = {key: [row[key] for row in rows] for key in ("label", "caption")}
-    files = [stamp(FOLDER / "emoji" / file) for file in ("sheet.webp", "metadata.jsonl")]
-    return Source(name, "embedded", [row["file_name"] for row in rows], _emoji, columns, files=files)
+    return Source(name, "embedded", [row["file_name"] for row in rows], _emoji, columns)
 
 
 @cache

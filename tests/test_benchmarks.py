@@ -1,0 +1,44 @@
+"""The steps that the benchmark times side by side are the same: same weights and noise, same losses and gradients."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from zerosum import gans
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from plain import Plain
+from steps import CASES, copy_players, without_cures
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_by_hand_and_zerosum_agree(case: str) -> None:
+    recipe = without_cures(gans.get_recipe(case))
+    resolution = recipe.data.resolution
+    shapes = {"image": (1, resolution, resolution), "label": (10,)}
+    torch.manual_seed(0)
+    gan, plain = gans.find(recipe.family).gan(recipe.gan, shapes), Plain(recipe, shapes)
+    gan.to(memory_format=torch.channels_last)
+    batch = {"image": torch.rand(8, *shapes["image"]) * 2 - 1, "label": torch.eye(10)[torch.arange(8)]}
+    for turn in gan.turns():
+        copy_players(gan, plain)
+        player = gan.players()[turn.player]
+        network = plain.generator if turn.player == "generator" else plain.judge
+        gan.requires_grad_(False)
+        player.requires_grad_(True)
+        gan.zero_grad()
+        plain.generator.zero_grad()
+        plain.judge.zero_grad()
+        torch.manual_seed(1)
+        ours = sum(turn.loss(batch, 0.0).terms.values())
+        torch.manual_seed(1)
+        theirs = plain.generator_loss(batch) if turn.player == "generator" else plain.judge_loss(batch)
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+        ours.backward()
+        theirs.backward()
+        for mine, other in zip(player.parameters(), network.parameters(), strict=True):
+            scale = other.grad.abs().max().item()
+            torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=2e-3 * scale + 1e-6)
