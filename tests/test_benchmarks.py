@@ -1,17 +1,11 @@
 """The steps that the benchmark times side by side are the same: same weights and noise, same losses and gradients."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-from zerosum import gans
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
 from plain import Plain
 from steps import CASES, copy_players, without_cures
+from zerosum import gans
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -218,7 +218,7 @@ def test_resume_after_sigkill_is_bit_exact(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_processes_train_like_two_micro_batches(family: str, tmp_path: Path) -> None:
     short = [f"--train.images={tiny(family).train.batch * 4}", "--train.seed=5"]
-    both = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = ["-m", "zerosum", "train", f"{family}:tiny", *short]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for how in (

@@ -57,6 +57,7 @@ def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Conso
     folder = Path("runs") / recipe.family if out is None else Path(out)
     with distributed.world():
         _train(recipe, folder, console or Console(quiet=distributed.rank() > 0))
+        distributed.barrier()
     return load(folder)
 
 

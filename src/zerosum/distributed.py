@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 def rank() -> int:
     """This process's number, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", 0))
 
 
 def world_size() -> int:
@@ -36,8 +36,8 @@ def world() -> Iterator[None]:
     here = device()
     if here.type == "cuda":
         torch.cuda.set_device(here)
-    # Preparing a large data set on rank 0 may take hours while the others wait.
-    dist.init_process_group("nccl" if here.type == "cuda" else "gloo", timeout=timedelta(hours=12))
+    # The others wait while rank 0 prepares the data.
+    dist.init_process_group("nccl" if here.type == "cuda" else "gloo", timeout=timedelta(hours=2))
     try:
         yield
     finally:

@@ -26,9 +26,8 @@ class Fixed(FreshNoise):
 def load_example(gan, golden):
     """PyTorch's example counts its layers as we do and calls them `main`."""
     for ours, theirs in ((gan.generator, "weights.G.main."), (gan.discriminator, "weights.D.main.")):
-        names = {name: theirs + name.removeprefix("layers.") for name in ours.state_dict()}
         # The example has no place for a minibatch layer before its last convolution, layer 11.
-        names = {name: key.replace("main.12.", "main.11.") if ours is gan.discriminator else key for name, key in names.items()}
+        names = {name: (theirs + name.removeprefix("layers.")).replace("D.main.12", "D.main.11") for name in ours.state_dict()}
         ours.load_state_dict({name: golden[key] for name, key in names.items()})
 
 

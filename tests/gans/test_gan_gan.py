@@ -82,7 +82,6 @@ def test_config_refuses_in_words():
 
 
 def points_of(recipe, folder):
-    torch.set_num_threads(1)
     sampler = zerosum.train(recipe, folder, console=Console(quiet=True))
     return sampler.gan.sample({}, SeededNoise(range(2500)))
 

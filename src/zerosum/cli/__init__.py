@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -43,10 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(f"unknown verb {verb!r}: {hint}The verbs are {', '.join(VERBS)}")
     # A GAN of the user's own is imported from where the command is given.
     sys.path.insert(0, str(Path.cwd()))
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    first = os.environ.get("RANK", "0") == "0"
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s")
     try:
         status: int = importlib.import_module(f"zerosum.cli.{verb}").main(rest)
-    except (ValueError, ArithmeticError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError, ImportError) as error:
         return fail(explain(error))
     except KeyboardInterrupt:
         return fail("interrupted", 130)

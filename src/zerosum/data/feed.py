@@ -66,11 +66,12 @@ class Feed:
         return np.random.default_rng(derive_seed(self.seed, "order", epoch)).permutation(len(self.dataset))
 
     def _fetch(self, number: int) -> list[Batch]:
-        indices = self.indices(number)
-        mirrored = np.random.default_rng(derive_seed(self.seed, "mirror", number)).random(self.batch) < 0.5
+        indices, mirrored = self.indices(number), None
+        if self.mirror:
+            mirrored = np.random.default_rng(derive_seed(self.seed, "mirror", number)).random(self.batch) < 0.5
         size = self.batch // self.parts
         cuts = [slice(part * size, (part + 1) * size) for part in self.own]
-        return [self.dataset.batch(indices[cut], mirrored[cut] if self.mirror else None) for cut in cuts]
+        return [self.dataset.batch(indices[cut], None if mirrored is None else mirrored[cut]) for cut in cuts]
 
     def _place(self, key: str, value: Tensor) -> Tensor:
         value = value.to(self.device, non_blocking=True)

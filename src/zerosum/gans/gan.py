@@ -175,7 +175,7 @@ class FirstGAN(GAN):
 
 
 def paper() -> Recipe:
-    """Algorithm 1 to the letter: minimax, one discriminator step, uniform noise, on 28 x 28 digits."""
+    """Algorithm 1: minimax, one discriminator step, uniform noise, momentum, on 28 x 28 digits."""
     return _digits(Config(noise="uniform", objective="minimax"), discriminator_rate=0.1)
 
 

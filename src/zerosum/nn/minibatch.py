@@ -11,8 +11,8 @@ MinibatchKind = Literal["none", "discrimination", "std"]
 class MinibatchDiscrimination(nn.Module):
     """How close an example is to the others (Salimans et al. 2016, sec. 3.2).
 
-    o_ib = sum over j != i of exp(-|M_ib - M_jb|_1), M = f T. The paper's sum includes the example itself, a constant 1 that the
-    released code leaves out, as here. T starts with columns of about unit length, as that code's weight normalisation makes them.
+    o_ib = sum over j != i of exp(-|M_ib - M_jb|_1), M = f T. The paper's sum includes the example itself, a constant 1 that
+    the released code leaves out, as here. T starts with columns of about unit length, as weight normalisation makes them there.
 
     Args:
         features: size of f, all but the first dimension flattened.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from zerosum import distributed
 from zerosum.data.feed import Feed
 from zerosum.game import Batch, Turn
-from zerosum.noise import derive_seed
+from zerosum.noise import derive_seed, seed_stream
 from zerosum.recipe import Average
 from zerosum.training.buffers import PartwiseBuffers
 from zerosum.training.state import State, is_lazy
@@ -81,10 +81,11 @@ class Training:
                 self._play(number, turn, turn.every if is_lazy(turn, turns) else 1, first, log_due)
             state.draws += max(num_plays(turn, state.step) for _, turn in playing)
             state.step += 1
-            state.update_average(self.average)
             stopping = self._told_to_stop(log_due)
             ended = stopping or state.images >= self.images
             due = [job for job in self.jobs if ended or state.images % job.every < state.batch]
+            if self.average.half_life or due:
+                state.update_average(self.average)
             if log_due or due:
                 newest |= self._read_means()
             if distributed.rank() == 0:
@@ -113,7 +114,7 @@ class Training:
             optimiser.zero_grad(set_to_none=True)
             buffers = PartwiseBuffers(state.gan, self.feed.parts)
             for part, batch in zip(self.feed.own, batches, strict=True):
-                torch.manual_seed(derive_seed(self.seed, "play", state.step, number, play, part))
+                seed_stream(derive_seed(self.seed, "play", state.step, number, play, part), self.feed.device)
                 with buffers.part():
                     self._backward(turn, batch, weight / self.feed.parts)
             buffers.settle()
