@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 from zerosum import distributed, gans
 from zerosum.data import Dataset, open_data
 from zerosum.data.feed import Feed
-from zerosum.datacard import DataCard
+from zerosum.datacard import DataCard, Labels
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
 from zerosum.recipe import Recipe
@@ -28,6 +29,8 @@ from zerosum.training.progress import Display
 from zerosum.training.state import State
 
 log = logging.getLogger("zerosum")
+
+SECONDS_BETWEEN_REPORTS = 30
 
 
 def load(path: str | Path) -> Sampler:
@@ -95,6 +98,9 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
             Training(state, feed, training.images, training.seed, average, jobs, log_every, watch).run()
         except DivergedError as error:
             raise DivergedError(explain_divergence(run, error)) from None
+        finally:
+            if first:
+                write_report(run)
         if state.images < training.images:
             log.info("stopped at %s images; the same command goes on from there", f"{state.images:,}")
 
@@ -110,15 +116,29 @@ def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
         raise ValueError(f"the recipe's gan settings are a {type(recipe.gan).__name__}, {family.name} has its own Config")
     torch.manual_seed(derive_seed(recipe.train.seed, "weights"))
     gan = family.gan(recipe.gan, card.shapes)
-    if "label" in gan.needs and len(card.labels.classes) == 1:
-        only = card.labels.classes[0]
-        raise ValueError(
-            f"{recipe.family} learns to tell classes apart, but all of {recipe.data.path} is of one class ({only!r}); "
-            "put each class into a sub-folder of its own, or choose a family that needs no labels"
-        )
+    if "label" in gan.needs:
+        check_labels(card.labels, gan.needs_classes, recipe.data.path)
     if recipe.train.channels_last:
         gan.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return gan.to(device).train()
+
+
+def check_labels(labels: Labels, needs_classes: bool, path: str) -> None:
+    """Refuse labels that a conditional family can learn nothing from.
+
+    Raises:
+        ValueError: a single class, or columns where it must be classes.
+    """
+    if len(labels.classes) == 1:
+        raise ValueError(
+            f"a conditional family learns to tell classes apart, but all of {path} is of one class ({labels.classes[0]!r}); "
+            "put each class into a sub-folder of its own, or choose a family that needs no labels"
+        )
+    if needs_classes and labels.columns:
+        columns = ", ".join(column.name for column in labels.columns)
+        raise ValueError(
+            f"this family is conditioned on classes, not on columns ({columns}): leave out --data.labels, or use cgan"
+        )
 
 
 def resume(run: Run, state: State, device: torch.device) -> None:
@@ -167,9 +187,22 @@ def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display:
         log_job(run, every.log_every, state.images, display.show),
         sample,
         checkpoint_job(run, every.checkpoint_every, every.keep),
-        Job(every.checkpoint_every, lambda state, means: write_report(run)),
+        report_job(run, every.sample_every),
     ]
     return [*jobs, tensorboard_job(run, every.log_every)] if every.tensorboard else jobs
+
+
+def report_job(run: Run, every: int) -> Job:
+    """Write report.html anew, but not more often than twice a minute: drawing takes half a second."""
+    last = time.monotonic()
+
+    def report(state: State, means: dict[str, float]) -> None:
+        nonlocal last
+        if time.monotonic() - last > SECONDS_BETWEEN_REPORTS:
+            write_report(run)
+            last = time.monotonic()
+
+    return Job(every, report)
 
 
 def explain_divergence(run: Run, error: DivergedError) -> str:

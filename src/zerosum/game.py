@@ -53,6 +53,8 @@ class GAN(nn.Module, ABC):
     """Keys a training batch must have."""
     given: frozenset[str] = frozenset()
     """Keys `sample` must be given (a condition, an input image); empty: noise alone."""
+    needs_classes: bool = False
+    """Whether labels must be classes, one-hot; else they may also be attributes or continuous values."""
     makes: str = "image"
     """The batch key whose distribution is learned."""
     sampler: ClassVar[tuple[str, ...]] = ("generator",)

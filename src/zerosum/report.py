@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 MAX_POINTS = 1_000
 """Points drawn of one curve."""
+PANELS_LAST = ("rate", "images_per_second")
 MAX_PICTURES = 12
 """Pictures in the sample timeline."""
 
@@ -55,15 +56,14 @@ def curves(stats: list[dict[str, float]]) -> str:
         return "<p>Nothing logged yet.</p>"
     from matplotlib.figure import Figure
 
-    groups: dict[str, list[str]] = {}
-    for name in dict.fromkeys(name for row in stats for name in row):
-        if name not in ("images", "step"):
-            groups.setdefault(panel(name), []).append(name)
-    rows = thin(stats, MAX_POINTS)
-    plot = Figure(figsize=(11, 2.6 * -(-len(groups) // 2)), layout="constrained")
-    for place, (group, names) in enumerate(groups.items(), 1):
-        axes = plot.add_subplot(-(-len(groups) // 2), 2, place, title=group, xlabel="images seen")
-        for name in names:
+    names = [name for name in dict.fromkeys(name for row in stats for name in row) if name not in ("images", "step")]
+    panels = sorted({panel(name) for name in names}, key=lambda group: (group in PANELS_LAST, group))
+    num_rows, rows = -(-len(panels) // 2), thin(stats, MAX_POINTS)
+    plot = Figure(figsize=(11, 2.6 * num_rows), dpi=72)
+    plot.subplots_adjust(0.06, 0.25 / num_rows, 0.99, 1 - 0.15 / num_rows, wspace=0.15, hspace=0.35)
+    for place, group in enumerate(panels, 1):
+        axes = plot.add_subplot(num_rows, 2, place, title=f"{group} by images seen")
+        for name in (name for name in names if panel(name) == group):
             known = [row for row in rows if name in row]
             label = name.removeprefix(f"{group}/")
             axes.plot([row["images"] for row in known], [row[name] for row in known], label=label, linewidth=1)

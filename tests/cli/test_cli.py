@@ -186,7 +186,40 @@ def test_one_class_only_for_a_conditional_family(tmp_path: Path, capsys: pytest.
     for i in range(20):
         Image.new("L", (16, 16), i * 10).save(tmp_path / "data" / "cats" / f"{i}.png")
     assert main(["train", "cgan:tiny", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]) == 2
-    assert "learns to tell classes apart, but all of" in capsys.readouterr().err
+    assert "a conditional family learns to tell classes apart, but all of" in capsys.readouterr().err
+
+
+def test_conditions_from_columns_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    lines = ["file_name,brightness,left"]
+    for i in range(32):
+        left = i % 2
+        pixels = np.zeros((16, 16), np.uint8)
+        pixels[:, 8 * (1 - left) : 8 + 8 * (1 - left)] = i * 8
+        Image.fromarray(pixels).save(data / f"{i}.png")
+        lines.append(f"{i}.png,{i * 8},{left}")
+    (data / "metadata.csv").write_text("\n".join(lines))
+    columns = ["--data.labels", "brightness", "left"]
+    assert main(["train", "cgan:tiny", "--data", str(data), "--out", str(run), *columns]) == 0
+    assert [column.name for column in zerosum.load(run).card.labels.columns] == ["brightness", "left"]
+    out = ["--out", str(tmp_path / "a.npz")]
+    assert main(["sample", str(run), "-n", "2", "--label", "brightness=100,left=1", *out]) == 0
+    capsys.readouterr()
+    assert main(["sample", str(run), "-n", "2", *out]) == 2
+    assert "give a label, brightness=VALUE,left=VALUE" in capsys.readouterr().err
+    classifier = ["wgan_gp:cifar10_classes", "--data.resolution", "16", "--gan.width", "8", "--out", str(tmp_path / "other")]
+    assert main(["train", *classifier, "--data", str(data), *columns]) == 2
+    assert "conditioned on classes, not on columns (brightness, left)" in capsys.readouterr().err
+
+
+def test_tensorboard_curves(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert main(["train", "dcgan:tiny", "--out", str(tmp_path / "run"), "--jobs.tensorboard", "True"]) == 0
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert "loss/discriminator/adversarial" in events.Tags()["scalars"]
 
 
 def test_unlabelled_data_for_a_conditional_family(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,6 +116,7 @@ class WGANGP(GAN):
         if config.conditional and "label" not in shapes:
             raise ValueError("gan.conditional needs classes, but the data has none: put each class into a folder of its own")
         self.given = frozenset({"label"} if config.conditional else ())
+        self.needs_classes = config.conditional
         self.needs = self.given | {self.makes}
         self.generator, self.critic = _networks(config, shapes, self.makes)
 
