@@ -4,8 +4,10 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -20,21 +22,22 @@ class Display:
 
     def __init__(self, console: Console, start: int, end: int) -> None:
         self.console, self.start, self.end = console, start, end
-        columns = (TextColumn("{task.completed:>11,.0f} / {task.total:,.0f} images"), BarColumn(24))
-        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        self.bar = Progress(*columns, *times, TextColumn("{task.fields[values]}"), console=console)
-        self.task = self.bar.add_task("", total=end, completed=start, values="")
+        count = TextColumn("{task.completed:>11,.0f} / {task.total:,.0f} images")
+        self.bar = Progress(count, BarColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+        self.task = self.bar.add_task("", total=end, completed=start)
+        self.values = Text(no_wrap=True, overflow="ellipsis")
+        self.live = Live(Group(self.bar, self.values), console=console)
         self.begun = time.perf_counter()
         self.last_line = 0.0
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
-            self.bar.start()
+            self.live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.console.is_terminal:
-            self.bar.stop()
+            self.live.stop()
 
     def advance(self, images: int) -> None:
         """So many images have been seen."""
@@ -44,7 +47,8 @@ class Display:
         """A new line of statistics is there."""
         images, now = int(row["images"]), time.perf_counter()
         text = values(row)
-        self.bar.update(self.task, completed=images, values=text)
+        self.bar.update(self.task, completed=images)
+        self.values.plain = text
         if self.console.is_terminal or (now - self.last_line < SECONDS_BETWEEN_LINES and images < self.end):
             return
         self.last_line = now
