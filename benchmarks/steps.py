@@ -21,7 +21,7 @@ from zerosum.api import build_gan, make_feed
 from zerosum.data import open_data
 from zerosum.game import GAN, Batch
 from zerosum.recipe import Recipe, Stabilisers
-from zerosum.training.loop import Training, num_plays
+from zerosum.training.loop import Loop, num_plays
 from zerosum.training.state import State
 
 CASES = ("gan:cpu", "dcgan:cpu", "cgan:cpu", "wgan:cpu", "wgan_gp:cpu", "wgan_gp:mlp", "sngan:cpu")
@@ -40,11 +40,11 @@ def engine_step(recipe: Recipe) -> Callable[[], None]:
     dataset = open_data(recipe.data)
     state = State(build_gan(recipe, dataset.card, torch.device("cpu")), recipe.optimisers, recipe.train.batch)
     feed = make_feed(recipe, dataset, torch.device("cpu"))
-    training = Training(state, feed, 0, recipe.train.seed, recipe.average, log_every=recipe.jobs.log_every)
+    loop = Loop(state, feed, 0, recipe.train.seed, recipe.average, log_every=recipe.jobs.log_every)
 
     def step() -> None:
-        training.images += recipe.train.batch
-        training.run()
+        loop.images += recipe.train.batch
+        loop.run()
 
     return step
 

@@ -23,7 +23,7 @@ from zerosum.noise import SeededNoise
 from zerosum.recipe import Average, Recipe
 from zerosum.run import Run, load
 from zerosum.sampling import label_rows
-from zerosum.training.loop import Training
+from zerosum.training.loop import Loop
 from zerosum.training.state import State
 
 FAMILIES = gans.names()
@@ -44,7 +44,7 @@ def train_steps(recipe: Recipe, steps: int) -> State:
     gan, dataset = gan_and_data(recipe)
     state = State(gan, recipe.optimisers, recipe.train.batch)
     feed = make_feed(recipe, dataset, CPU)
-    Training(state, feed, steps * recipe.train.batch, recipe.train.seed, recipe.average).run()
+    Loop(state, feed, steps * recipe.train.batch, recipe.train.seed, recipe.average).run()
     feed.close()
     return state
 
@@ -104,11 +104,11 @@ def test_only_the_player_whose_turn_it_is_moves(family: str) -> None:
     gan, dataset = gan_and_data(recipe)
     state = State(gan, recipe.optimisers, recipe.train.batch)
     feed = make_feed(recipe, dataset, CPU)
-    training = Training(state, feed, recipe.train.images, 0, recipe.average)
+    loop = Loop(state, feed, recipe.train.images, 0, recipe.average)
     state.set_rates()
     for number, turn in enumerate(gan.turns()):
         before = {name: [p.clone() for p in player.parameters()] for name, player in gan.players().items()}
-        training._play(number, turn, 1, feed.draw(0), False)
+        loop._play(number, turn, 1, feed.draw(0), False)
         for name, player in gan.players().items():
             moved = any(not torch.equal(old, new) for old, new in zip(before[name], player.parameters(), strict=True))
             assert moved == (name == turn.player)

@@ -24,7 +24,7 @@ from zerosum.run import Run, check_folder, open_run, write
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, label_rows, picture
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
-from zerosum.training.loop import DivergedError, Job, Training
+from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.progress import Display
 from zerosum.training.state import State
 
@@ -95,7 +95,7 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
         training = recipe.train
         average, log_every = recipe.average, recipe.jobs.log_every
         try:
-            Training(state, feed, training.images, training.seed, average, jobs, log_every, watch).run()
+            Loop(state, feed, training.images, training.seed, average, jobs, log_every, watch).run()
         except DivergedError as error:
             raise DivergedError(explain_divergence(run, error)) from None
         finally:

@@ -13,8 +13,8 @@ from zerosum.datacard import DataCard
 from zerosum.game import GAN, Batch, Loss, Turn
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import Average, Optimiser, adam, sgd
-from zerosum.training.loop import DivergedError, Job, Training
-from zerosum.training.state import State, laziness
+from zerosum.training.loop import DivergedError, Job, Loop
+from zerosum.loop.state import State, laziness
 
 
 @dataclass
@@ -72,17 +72,17 @@ def engine(
     average: Average = Average(),
     parts: int = 1,
     jobs: list[Job] | None = None,
-) -> tuple[Toy, Training]:
+) -> tuple[Toy, Loop]:
     torch.manual_seed(0)
     toy = Toy(make_turns)
     state = State(toy, {"generator": optimiser, "discriminator": optimiser}, batch=6)
     feed = Feed(Numbers(), batch=6, seed=0, parts=parts, own=range(parts))
-    return toy, Training(state, feed, images, 0, average, jobs or [], log_every=6)
+    return toy, Loop(state, feed, images, 0, average, jobs or [], log_every=6)
 
 
 def test_turns_alternate_and_each_repetition_has_a_fresh_batch() -> None:
-    toy, training = engine(lambda toy: [Turn("discriminator", toy.play("d"), repeat=3), Turn("generator", toy.play("g"))])
-    training.run()
+    toy, loop = engine(lambda toy: [Turn("discriminator", toy.play("d"), repeat=3), Turn("generator", toy.play("g"))])
+    loop.run()
     names = "".join(name for name, _ in toy.played)
     assert names == "dddg" * 4
     shown = [number for name, batch in toy.played if name == "d" for number in batch]
@@ -93,8 +93,8 @@ def test_turns_alternate_and_each_repetition_has_a_fresh_batch() -> None:
 def test_repeat_as_a_function_of_the_step_and_every() -> None:
     turns = lambda toy: [Turn("discriminator", toy.play("d"), repeat=lambda step: 3 if step == 0 else 1),  # noqa: E731
                          Turn("generator", toy.play("g"), every=2)]  # fmt: skip
-    toy, training = engine(turns)
-    training.run()
+    toy, loop = engine(turns)
+    loop.run()
     assert "".join(name for name, _ in toy.played) == "dddgd" + "dgd"
 
 
@@ -108,19 +108,19 @@ def test_batches_are_shuffled_anew_every_epoch() -> None:
 
 def test_lazy_turn_is_weighted_and_adam_corrected() -> None:
     turns = lambda toy: [*alternate(toy), Turn("discriminator", toy.play("lazy"), every=4)]  # noqa: E731
-    toy, training = engine(turns, optimiser=adam(0.01, 0.5, 0.9))
+    toy, loop = engine(turns, optimiser=adam(0.01, 0.5, 0.9))
     assert laziness("discriminator", toy.turns()) == 0.8
     assert laziness("generator", toy.turns()) == 1.0
-    group = training.state.optimisers["discriminator"].param_groups[0]
+    group = loop.state.optimisers["discriminator"].param_groups[0]
     assert group["betas"] == (0.5**0.8, 0.9**0.8)
-    training.state.set_rates()
+    loop.state.set_rates()
     assert group["lr"] == pytest.approx(0.008)
     gradients: list[float] = []
-    step = training.state.optimisers["discriminator"].step
-    training.state.optimisers["discriminator"].step = lambda: (  # type: ignore[method-assign]
+    step = loop.state.optimisers["discriminator"].step
+    loop.state.optimisers["discriminator"].step = lambda: (  # type: ignore[method-assign]
         gradients.append(float(toy.discriminator.bias.grad)), step()
     )  # fmt: skip
-    training.run()
+    loop.run()
     assert gradients == pytest.approx([1, 4, 1, 1, 1]), "d(mean score)/d(bias) is 1, and 4 in the lazy turn"
 
 
@@ -152,16 +152,16 @@ def test_parts_sum_to_the_gradient_of_the_whole_and_average_the_statistics(parts
 
 
 def test_average_has_the_half_life_it_says() -> None:
-    toy, training = engine(images=24, optimiser=sgd(0.0), average=Average(half_life=12))
+    toy, loop = engine(images=24, optimiser=sgd(0.0), average=Average(half_life=12))
     with torch.no_grad():
-        training.state.average.generator[0].weight.zero_()
-    training.run()
-    assert torch.allclose(training.state.average.generator[0].weight, toy.generator[0].weight * 0.75)
+        loop.state.average.generator[0].weight.zero_()
+    loop.run()
+    assert torch.allclose(loop.state.average.generator[0].weight, toy.generator[0].weight * 0.75)
 
 
 def test_average_ramps_up_and_starts_late() -> None:
-    _, training = engine(images=6)
-    state = training.state
+    _, loop = engine(images=6)
+    state = loop.state
     for settings in (Average(half_life=1e9, start=6), Average(half_life=1e9, ramp_up=1e-9), Average()):
         state.step = 1
         with torch.no_grad():
@@ -179,32 +179,32 @@ def test_nan_stops_before_any_job_sees_it() -> None:
 
         return [Turn("discriminator", loss)]
 
-    _, training = engine(poison, jobs=[Job(6, lambda state, means: jobs_run.append(state.images))])
+    _, loop = engine(poison, jobs=[Job(6, lambda state, means: jobs_run.append(state.images))])
     with pytest.raises(DivergedError, match="at 18 images: loss/discriminator/score, .* became NaN or infinite"):
-        training.run()
+        loop.run()
     assert jobs_run == [6, 12]
 
 
 def test_jobs_are_due_by_images_and_at_the_end() -> None:
     runs: list[int] = []
-    _, training = engine(images=30, jobs=[Job(12, lambda state, means: runs.append(state.images))])
-    training.run()
+    _, loop = engine(images=30, jobs=[Job(12, lambda state, means: runs.append(state.images))])
+    loop.run()
     assert runs == [12, 24, 30]
 
 
 def test_watch_can_end_the_run_early_and_jobs_still_run() -> None:
     runs: list[int] = []
-    _, training = engine(images=600, jobs=[Job(300, lambda state, means: runs.append(state.images))])
-    training.watch = lambda images: images >= 12
-    training.run()
-    assert training.state.images == 12
+    _, loop = engine(images=600, jobs=[Job(300, lambda state, means: runs.append(state.images))])
+    loop.watch = lambda images: images >= 12
+    loop.run()
+    assert loop.state.images == 12
     assert runs == [12]
 
 
 def test_project_is_called_after_every_update() -> None:
     calls: list[int] = []
-    _, training = engine(lambda toy: [Turn("discriminator", toy.play("d"), repeat=2, project=lambda: calls.append(1))])
-    training.run()
+    _, loop = engine(lambda toy: [Turn("discriminator", toy.play("d"), repeat=2, project=lambda: calls.append(1))])
+    loop.run()
     assert len(calls) == 8
 
 

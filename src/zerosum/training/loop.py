@@ -46,11 +46,11 @@ class Job:
 
 
 @dataclass
-class Training:
-    """One run of the loop, from the state's images to `images`.
+class Loop:
+    """Plays the game from the state's images to `images`.
 
     Args:
-        parts: into how many parts a batch is cut over all processes; each has its own random stream.
+        seed: of the run; every part of every play has a random stream of its own.
         log_every: images after which the means are read, and checked for NaN, at the latest.
         watch: called after every step with the images seen; True ends the training early.
     """
@@ -79,7 +79,7 @@ class Training:
             playing = [(number, turn) for number, turn in enumerate(turns) if state.step % turn.every == 0]
             for number, turn in playing:
                 self._play(number, turn, turn.every if is_lazy(turn, turns) else 1, first, log_due)
-            state.draws += max(num_plays(turn, state.step) for _, turn in playing)
+            state.draws += max((num_plays(turn, state.step) for _, turn in playing), default=0)
             state.step += 1
             stopping = self._told_to_stop(log_due)
             ended = stopping or state.images >= self.images
