@@ -14,7 +14,7 @@ from zerosum.game import GAN, Batch, Loss, Turn
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import Average, Optimiser, adam, sgd
 from zerosum.training.loop import DivergedError, Job, Loop
-from zerosum.loop.state import State, laziness
+from zerosum.training.state import State, laziness
 
 
 @dataclass

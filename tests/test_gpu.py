@@ -1,0 +1,33 @@
+"""The same promises on a CUDA device; they run where there is one: scripts/test -m gpu."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import zerosum
+from zerosum import gans
+from zerosum.run import load
+from zerosum.sampling import Sampler
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+
+@pytest.mark.parametrize("family", gans.names())
+def test_trains_on_the_gpu_and_samples_like_the_cpu(family: str, tmp_path: Path) -> None:
+    sampler = zerosum.train(f"{family}:tiny", tmp_path)
+    assert {parameter.device.type for parameter in sampler.gan.parameters()} == {"cuda"}
+    on_cpu = Sampler(*load(tmp_path))
+    difference = np.abs(sampler.sample(16).astype(float) - on_cpu.sample(16).astype(float))
+    assert difference.mean() < 1
+
+
+def test_resumes_on_the_gpu(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    recipe = zerosum.get_recipe("dcgan:tiny")
+    zerosum.train(recipe, tmp_path)
+    longer = replace(recipe, train=replace(recipe.train, images=2 * recipe.train.images))
+    zerosum.train(longer, tmp_path)
+    assert np.isfinite(zerosum.load(tmp_path).draw(range(4)).cpu().numpy()).all()
