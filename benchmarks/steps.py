@@ -56,7 +56,7 @@ def bare_step(recipe: Recipe, batches: list[Batch]) -> Callable[[], None]:
     def step() -> None:
         for turn in state.gan.turns():
             state.gan.requires_grad_(False)
-            state.players[turn.player].requires_grad_(True)
+            state.gan.players()[turn.player].requires_grad_(True)
             for play in range(num_plays(turn, 100)):
                 state.optimisers[turn.player].zero_grad(set_to_none=True)
                 sum(turn.loss(batches[play], 0.0).terms.values()).backward()

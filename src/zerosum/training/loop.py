@@ -105,10 +105,10 @@ class Loop:
 
     def _play(self, number: int, turn: Turn, weight: int, first: list[Batch], measure: bool) -> None:
         """Let one player move, `turn.repeat` times, each on a fresh batch."""
-        state = self.state
-        player, optimiser = state.players[turn.player], state.optimisers[turn.player]
-        state.gan.requires_grad_(False)
-        player.requires_grad_(True)
+        state, optimiser, moving = self.state, self.state.optimisers[turn.player], self.state.parameters[turn.player]
+        for player, parameters in state.parameters.items():
+            for parameter in parameters:
+                parameter.requires_grad_(player == turn.player)
         for play in range(num_plays(turn, state.step)):
             batches = first if play == 0 else self.feed.draw(state.draws + play)
             optimiser.zero_grad(set_to_none=True)
@@ -118,9 +118,9 @@ class Loop:
                 with buffers.part():
                     self._backward(turn, batch, weight / self.feed.parts)
             buffers.settle()
-            distributed.sum_gradients(player.parameters())
+            distributed.sum_gradients(moving)
             if measure:
-                self.means.add(f"gradient_norm/{turn.player}", gradient_norm(player))
+                self.means.add(f"gradient_norm/{turn.player}", gradient_norm(moving))
             optimiser.step()
             if turn.project:
                 turn.project()
@@ -144,7 +144,7 @@ def num_plays(turn: Turn, step: int) -> int:
     return turn.repeat(step) if callable(turn.repeat) else turn.repeat
 
 
-def gradient_norm(player: nn.Module) -> Tensor:
-    """L2 norm of the gradient over all of the player's weights."""
-    gradients = [parameter.grad for parameter in player.parameters() if parameter.grad is not None]
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """L2 norm of the gradient over all of a player's weights."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     return torch.nn.utils.get_total_norm(gradients)

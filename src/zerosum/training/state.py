@@ -1,10 +1,10 @@
 """All that training changes, and nothing else: networks, their average, optimisers and two counters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zerosum.game import GAN, Turn
 from zerosum.recipe import Average, Optimiser
@@ -26,13 +26,17 @@ class State:
         self.step = 0
         self.draws = 0
         self.settings = dict(optimisers)
-        self.players = gan.players()
-        if set(self.settings) != set(self.players):
-            raise ValueError(f"the recipe has optimisers for {sorted(self.settings)}, the players are {sorted(self.players)}")
+        self.parameters = {name: list(player.parameters()) for name, player in gan.players().items()}
+        if set(self.settings) != set(self.parameters):
+            players = sorted(self.parameters)
+            raise ValueError(f"the recipe has optimisers for {sorted(self.settings)}, the players are {players}")
         self.optimisers = {
-            name: make_optimiser(self.settings[name], player, laziness(name, gan.turns()), self.settings[name].rate(0))
-            for name, player in self.players.items()
+            name: make_optimiser(self.settings[name], parameters, laziness(name, gan.turns()))
+            for name, parameters in self.parameters.items()
         }
+        weights, buffers = dict(gan.named_parameters()), dict(gan.named_buffers())
+        self._averaged = [(average, weights[name]) for name, average in self.average.named_parameters()]
+        self._copied = [(copy, buffers[name]) for name, copy in self.average.named_buffers()]
 
     @property
     def images(self) -> int:
@@ -54,12 +58,9 @@ class State:
         if settings.ramp_up is not None:
             half_life = min(half_life, settings.ramp_up * self.images)
         keep = 0.5 ** (self.batch / half_life) if half_life > 0 else 0.0
-        current = dict(self.gan.named_parameters())
-        names, averages = zip(*self.average.named_parameters(), strict=True)
-        torch._foreach_lerp_(list(averages), [current[name] for name in names], 1 - keep)
-        buffers = dict(self.gan.named_buffers())
-        for name, buffer in self.average.named_buffers():
-            buffer.copy_(buffers[name])
+        torch._foreach_lerp_([average for average, _ in self._averaged], [weight for _, weight in self._averaged], 1 - keep)
+        for copy, buffer in self._copied:
+            copy.copy_(buffer)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain numbers only, so that it loads without running code."""
@@ -96,10 +97,9 @@ def is_lazy(turn: Turn, turns: list[Turn]) -> bool:
     return turn.every > 1 and any(other.player == turn.player and other.every == 1 for other in turns)
 
 
-def make_optimiser(settings: Optimiser, player: nn.Module, lazy: float, rate: float) -> torch.optim.Optimizer:
+def make_optimiser(settings: Optimiser, parameters: Sequence[nn.Parameter], lazy: float) -> torch.optim.Optimizer:
     """The torch optimiser of one player, its rate and betas corrected for lazy regularisation."""
-    parameters: list[Tensor] = list(player.parameters())
-    decay = settings.weight_decay
+    rate, decay = settings.rate(0), settings.weight_decay
     optimiser: torch.optim.Optimizer
     if settings.kind == "sgd":
         optimiser = torch.optim.SGD(parameters, rate, settings.momentum(0), weight_decay=decay, fused=True)
