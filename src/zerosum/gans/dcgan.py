@@ -22,6 +22,7 @@ from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_sha
 from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.noise import Distribution, FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
+from zerosum.schedules import linear
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -118,11 +119,21 @@ def paper() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """Garments in about three minutes on two cores: 32 x 32, a narrow network, averaged weights."""
+    """Garments in about three minutes on two cores: 32 x 32, narrow networks, fading instance noise and rates."""
     return Recipe(
         family="dcgan",
-        gan=Config(latent=64, noise="normal", generator_width=32, discriminator_width=32, kernel=4),
-        optimisers={"generator": adam(4e-4, beta1=0.5), "discriminator": adam(2e-4, beta1=0.5)},
+        gan=Config(
+            latent=64,
+            noise="normal",
+            generator_width=32,
+            discriminator_width=32,
+            kernel=4,
+            stabilisers=Stabilisers(instance_noise=0.2),
+        ),
+        optimisers={
+            "generator": adam(linear(4e-4, 0, over=80_000, delay=40_000), beta1=0.5),
+            "discriminator": adam(linear(2e-4, 0, over=80_000, delay=40_000), beta1=0.5),
+        },
         data=Data(path="fashion", resolution=32),
         train=Training(images=120_000, batch=64),
         average=Average(half_life=5_000, ramp_up=0.05),

@@ -216,9 +216,9 @@ def cpu() -> Recipe:
         ),
         optimisers={"generator": adam(2e-4, beta1=0.5), "discriminator": adam(2e-4, beta1=0.5)},
         data=Data(path="fashion", resolution=28, colour="grey"),
-        train=Training(images=1_200_000, batch=100),
+        train=Training(images=400_000, batch=100),
         average=Average(half_life=10_000, ramp_up=0.05),
-        jobs=Jobs(log_every=10_000, sample_every=100_000, checkpoint_every=400_000),
+        jobs=Jobs(log_every=10_000, sample_every=50_000, checkpoint_every=100_000),
     )
 
 

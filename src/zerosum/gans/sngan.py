@@ -184,21 +184,24 @@ def imagenet64_projection() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """32x32 in about three minutes on two cores: narrow networks, one discriminator step."""
-    rate = linear(5e-4, 0, over=64 * 500)
+    """Garments in about ten minutes on two cores: 32x32, narrow networks, one discriminator step, its rate twice as high."""
+    images = 80_000
     return Recipe(
         family="sngan",
         gan=Config(
             latent=64,
-            generator_width=32,
-            discriminator_width=32,
+            generator_width=24,
+            discriminator_width=16,
             conditional=False,
             discriminator_steps=1,
             generator_samples=1,
         ),
         data=Data(resolution=32),
-        optimisers={"generator": adam(rate, 0.0, 0.9), "discriminator": adam(rate, 0.0, 0.9)},
-        train=Training(images=64 * 500, batch=64),
+        optimisers={
+            "generator": adam(linear(4e-4, 0, over=images / 2, delay=images / 2), 0.0, 0.9),
+            "discriminator": adam(linear(8e-4, 0, over=images / 2, delay=images / 2), 0.0, 0.9),
+        },
+        train=Training(images=images, batch=32),
         average=Average(half_life=2_000, ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )

@@ -261,13 +261,14 @@ def ring() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """32x32 in about three minutes on two cores: narrow DCGAN networks, no norm in the critic, faster rates."""
+    """Garments in about ten minutes on two cores: 32x32, narrow DCGAN networks, small batches, falling rates."""
+    rate = linear(3e-4, 0, over=96_000)
     return Recipe(
         family="wgan_gp",
-        gan=Config(network="dcgan", latent=64, width=24, kernel=4, critic_norm="none", penalty=10.0, critic_steps=2),
+        gan=Config(network="dcgan", latent=64, width=24, kernel=4, critic_norm="layer", penalty=10.0, critic_steps=3),
         data=Data(resolution=32),
-        optimisers={"generator": adam(5e-4, 0.5, 0.9), "critic": adam(5e-4, 0.5, 0.9)},
-        train=Training(images=64 * 900, batch=64),
+        optimisers={"generator": adam(rate, 0.5, 0.9), "critic": adam(rate, 0.5, 0.9)},
+        train=Training(images=96_000, batch=32),
         average=Average(half_life=2_000, ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
