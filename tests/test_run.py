@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ import torch
 import zerosum
 from zerosum.api import train
 from zerosum.recipe import Recipe
-from zerosum.run import Run, intact, replacing, write
+from zerosum.run import Run, intact, locked, replacing, write
 from zerosum.schedules import constant
 from zerosum.training.loop import DivergedError
 
@@ -39,8 +40,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(finished: Path, tmp_path: Path) -> Run:
     """A finished run of one's own to damage."""
-    import shutil
-
     return Run(Path(shutil.copytree(finished, tmp_path / "run")))
 
 
@@ -126,7 +125,12 @@ def test_damaged_checkpoint_is_trained_and_written_again(run: Run, recipe: Recip
 def test_no_usable_checkpoint_is_said(run: Run) -> None:
     for checkpoint in run.checkpoints():
         (checkpoint / "state.pt").unlink()
-    with pytest.raises(ValueError, match="has no usable checkpoint yet"):
+    with pytest.raises(ValueError, match="every checkpoint of .* is damaged"):
+        zerosum.load(run.folder)
+    with pytest.raises(ValueError, match="every checkpoint of .* is damaged; restore one from a copy, or start a new run"):
+        train(run.recipe(), run.folder)
+    shutil.rmtree(run.folder / "checkpoints")
+    with pytest.raises(ValueError, match="has no checkpoint yet; train it further"):
         zerosum.load(run.folder)
     with pytest.raises(ValueError, match=r"is not a run: it has no recipe\.json"):
         zerosum.load(run.folder / "samples")
@@ -190,11 +194,89 @@ def test_nan_in_the_loss_stops_and_names_the_last_good_checkpoint(recipe: Recipe
     assert all(intact(checkpoint) for checkpoint in Run(tmp_path / "run").checkpoints())
 
 
-def test_half_written_line_of_statistics_is_passed_over(run: Run) -> None:
+@pytest.mark.parametrize("line", ['{"images": 99', "garbage}", "[1]", "{}"])
+def test_half_written_line_of_statistics_is_passed_over(run: Run, line: str) -> None:
     rows = run.stats()
     with run.stats_file.open("a") as file:
-        file.write('{"images": 99')
+        file.write(line)
     assert run.stats() == rows
+
+
+@pytest.mark.parametrize("sums", ["[]", "{}", '{"state.pt": 1}'])
+def test_checksums_that_say_nothing_do_not_count(run: Run, sums: str) -> None:
+    (run.checkpoints()[-1] / "checksums.json").write_text(sums)
+    assert run.newest_checkpoint() == run.checkpoints()[-2]
+
+
+def test_damaged_later_checkpoints_do_not_push_out_good_ones(run: Run) -> None:
+    newest = run.checkpoints()[-1]
+    (newest / "state.pt").write_bytes(b"")
+    saved = run.save(int(newest.name) - 1, {"step": 1}, {"weight": torch.zeros(1)}, keep=1)
+    assert run.checkpoints() == [saved]
+    assert intact(saved)
+
+
+def test_checkpoints_are_in_order_of_images_beyond_nine_digits(run: Run) -> None:
+    for images in (999_999_936, 1_000_000_000):
+        run.save(images, {"step": 1}, {"weight": torch.zeros(1)}, keep=9)
+    assert run.checkpoints()[-1].name == "1000000000"
+
+
+@pytest.mark.parametrize("content", [None, "", "{}"])
+def test_damaged_data_card_is_named(run: Run, content: str | None) -> None:
+    (run.folder / "data.json").unlink() if content is None else (run.folder / "data.json").write_text(content)
+    with pytest.raises(ValueError, match=r"data\.json is damaged"):
+        zerosum.load(run.folder)
+
+
+def test_a_folder_from_elsewhere_cannot_have_its_code_imported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.folder / "evil.py").write_text("raise SystemExit('EVIL')")
+    monkeypatch.syspath_prepend(str(run.folder))
+    recipe = json.loads(run.recipe_file.read_text())
+    run.recipe_file.write_text(json.dumps(recipe | {"family": "evil.module"}))
+    for use in (lambda: zerosum.load(run.folder), run.recipe):
+        with pytest.raises(ValueError, match="a module of its own: if you trust it, say --family evil.module"):
+            use()
+    assert run.plain_recipe()["family"] == "evil.module"
+
+
+def test_a_run_killed_at_its_very_start_starts_again(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / ".data.json.new").write_text("{")
+    train(recipe, tmp_path / "run")
+    assert Run(tmp_path / "run").checkpoints()
+
+
+def test_a_run_without_a_checkpoint_may_be_started_with_other_settings(recipe: Recipe, tmp_path: Path) -> None:
+    train(recipe, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    other = replace(recipe, train=replace(recipe.train, seed=1))
+    train(other, tmp_path / "run")
+    assert Run(tmp_path / "run").recipe() == other
+
+
+@pytest.mark.parametrize("change", ["optimiser", "batch"])
+def test_settings_that_cannot_work_leave_no_folder(recipe: Recipe, tmp_path: Path, change: str) -> None:
+    players = {"critic": recipe.optimisers["discriminator"], "generator": recipe.optimisers["generator"]}
+    wrong = (
+        replace(recipe, optimisers=players)
+        if change == "optimiser"
+        else replace(recipe, data=replace(recipe.data, resolution=9))
+    )
+    with pytest.raises(ValueError, match=r"the players are|a power of two"):
+        train(wrong, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_one_process_trains_into_a_folder(run: Run, recipe: Recipe) -> None:
+    with locked(run.folder), pytest.raises(ValueError, match="another process is training into"):
+        train(recipe, run.folder)
+
+
+def test_shorter_than_what_is_there_is_finished_and_changes_nothing(run: Run, recipe: Recipe) -> None:
+    before = run.recipe_file.read_text()
+    train(replace(recipe, train=replace(recipe.train, images=recipe.train.batch)), run.folder)
+    assert run.recipe_file.read_text() == before
 
 
 def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The Python door: train a recipe, load what was trained."""
 
 import logging
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
-from zerosum.run import Run, check_folder, open_run, write
+from zerosum.run import Run, check_folder, locked, open_run, write
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, label_rows, picture
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
@@ -33,13 +34,16 @@ log = logging.getLogger("zerosum")
 SECONDS_BETWEEN_REPORTS = 30
 
 
-def load(path: str | Path) -> Sampler:
+def load(path: str | Path, family: str | None = None) -> Sampler:
     """The trained generator of a run folder, ready to sample from.
+
+    Args:
+        family: of a run of a GAN of your own, its module (`examples.my_gan`): it is imported only if you name it.
 
     Raises:
         ValueError: the folder is not a run, or has no checkpoint yet.
     """
-    gan, card = load_run(Path(path))
+    gan, card = load_run(Path(path), family)
     device = distributed.device()
     return Sampler(gan.to(device), card, device)
 
@@ -49,60 +53,78 @@ def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Conso
 
     Args:
         recipe: a whole recipe, or the name of one, such as "dcgan:cpu".
-        out: the run folder; runs/FAMILY where none is given. An unfinished run of the same recipe is resumed.
+        out: the run folder; where none is given, runs/ and the recipe's name. An unfinished run of the same recipe is resumed.
         console: where progress is shown.
 
     Raises:
         ValueError: the recipe, its data and the folder do not fit together.
         DivergedError: a loss or a weight became NaN or infinite.
+        KeyboardInterrupt: stopped by Ctrl-C or a termination signal, after a checkpoint has been saved.
     """
+    folder = default_folder(recipe if isinstance(recipe, str) else recipe.family) if out is None else Path(out)
     recipe = gans.get_recipe(recipe) if isinstance(recipe, str) else recipe
-    folder = Path("runs") / recipe.family if out is None else Path(out)
     with distributed.world():
         _train(recipe, folder, console or Console(quiet=distributed.rank() > 0))
         distributed.barrier()
-    return load(folder)
+    return load(folder, recipe.family)
+
+
+def default_folder(name: str) -> Path:
+    """Where a recipe of that name trains into if nothing else is said: `dcgan:cpu` into runs/dcgan-cpu."""
+    return Path("runs") / re.sub(r"\W+", "-", name)
 
 
 def _train(recipe: Recipe, folder: Path, console: Console) -> None:
-    device, first = distributed.device(), distributed.rank() == 0
+    device, first, training = distributed.device(), distributed.rank() == 0, recipe.train
     if first:
         check_folder(folder)
     dataset = _open_data_once(recipe)
     gan = build_gan(recipe, dataset.card, device)
     gan.check(dataset.batch(np.arange(1)))
-    if first:
-        open_run(folder, recipe, dataset.card)
-    distributed.barrier()
-    run, state = Run(folder), State(gan, recipe.optimisers, recipe.train.batch)
+    state = State(gan, recipe.optimisers, training.batch)
     with ExitStack() as stack:
-        if first:
-            stack.enter_context(logged_to(folder / "log.txt"))
-        resume(run, state, device)
-        if state.images >= recipe.train.images:
-            log.info("%s is finished: %s images seen. To train it further, raise --train.images", folder, f"{state.images:,}")
-            return
         feed = make_feed(recipe, dataset, device)
         stack.callback(feed.close)
-        display = stack.enter_context(Display(console, state.images, recipe.train.images))
+        if first:
+            stack.enter_context(locked(folder))
+            open_run(folder, recipe, dataset.card)
+            stack.enter_context(logged_to(folder / "log.txt"))
+        distributed.barrier()
+        run = Run(folder)
+        resume(run, state, device)
+        if state.images >= training.images:
+            log.info("%s is finished: %s images seen. To train it further, raise --train.images", folder, f"{state.images:,}")
+            return
         stopped = stack.enter_context(stop_on_signal())
-        jobs = make_jobs(recipe, run, dataset, state, display, device)
+        display = stack.enter_context(Display(console, state.images, training.images))
 
         def watch(images: int) -> bool:
             display.advance(images)
             return stopped.is_set()
 
-        training = recipe.train
-        average, log_every = recipe.average, recipe.jobs.log_every
-        try:
-            Loop(state, feed, training.images, training.seed, average, jobs, log_every, watch).run()
-        except DivergedError as error:
-            raise DivergedError(explain_divergence(run, error)) from None
-        finally:
-            if first:
+        jobs = make_jobs(recipe, run, dataset, state, display, device)
+        loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
+        play(loop, run)
+
+
+def play(loop: Loop, run: Run) -> None:
+    """Run the loop, and leave a report and a word of explanation however it ends.
+
+    Raises:
+        DivergedError: with the last good checkpoint and what to do.
+        KeyboardInterrupt: stopped before the end, after a checkpoint.
+    """
+    try:
+        loop.run()
+    except DivergedError as error:
+        raise DivergedError(explain_divergence(run, error)) from None
+    finally:
+        if distributed.rank() == 0:
+            with suppress(OSError):  # never in front of what has just gone wrong
                 write_report(run)
-        if state.images < training.images:
-            log.info("stopped at %s images; the same command goes on from there", f"{state.images:,}")
+    if loop.state.images < loop.images:
+        log.info("stopped at %s images; the same command goes on from there", f"{loop.state.images:,}")
+        raise KeyboardInterrupt
 
 
 def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
@@ -171,8 +193,8 @@ def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display:
     """Log, samples, checkpoint and report, in the order in which they run."""
     every, n, labels = recipe.jobs, recipe.jobs.num_samples, dataset.card.labels
     columns = len(labels.classes) if state.gan.given and 2 <= len(labels.classes) <= 16 else 8
-    n = max(n // columns, 1) * columns
-    real = dataset.batch(np.arange(n) % len(dataset))
+    # From all over the data, which often comes sorted by class.
+    real = dataset.batch(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
     given: Batch = {}
     if "label" in state.gan.given:
         given = {"label": (label_rows(labels, n, None) if labels.classes else real["label"]).to(device)}
@@ -227,7 +249,9 @@ def _open_data_once(recipe: Recipe) -> Dataset:
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Append what zerosum logs to a file as well."""
+    """Append what zerosum logs, from INFO on, to a file as well."""
+    level = log.level
+    log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
@@ -236,6 +260,7 @@ def logged_to(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         handler.close()
+        log.setLevel(level)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """What a prepared data set is: enough to build networks for it and to name its labels, without the data itself."""
 
 import difflib
+import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -43,7 +45,7 @@ class Labels:
         if isinstance(label, str) and label in self.classes:
             label = self.classes.index(label)
         try:
-            number = int(label)  # type: ignore[arg-type]
+            number = int(label) if isinstance(label, str) else operator.index(label)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             near = difflib.get_close_matches(str(label), self.classes, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
@@ -57,6 +59,8 @@ class Labels:
         if not isinstance(label, Mapping) or set(label) != set(names):
             wanted = ",".join(f"{name}=VALUE" for name in names)
             raise ValueError(f"label {label!r}: this generator is conditioned on columns, give {wanted}")
+        if not all(math.isfinite(value) for value in label.values()):
+            raise ValueError(f"label {label!r}: every value must be a finite number")
         return [(float(label[column.name]) - column.mean) / column.scale for column in self.columns]
 
 

@@ -10,9 +10,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
+def launched() -> bool:
+    """Whether torchrun, or something that sets the same variables, has started this process."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ)
+
+
 def rank() -> int:
     """This process's number, from 0."""
-    return dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", 0))
+    return int(os.environ["RANK"]) if launched() else 0
 
 
 def world_size() -> int:
@@ -30,7 +35,7 @@ def device() -> torch.device:
 @contextmanager
 def world() -> Iterator[None]:
     """Join the processes that torchrun started, for as long as the context lasts; nothing without torchrun."""
-    if "WORLD_SIZE" not in os.environ or dist.is_initialized():
+    if not launched() or dist.is_initialized():
         yield
         return
     here = device()

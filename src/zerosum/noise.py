@@ -48,9 +48,15 @@ class FreshNoise(Noise):
 
 
 class SeededNoise(Noise):
-    """One stream per sample: a sample is a function of its seed alone, whatever the batch size or device."""
+    """One stream per sample: a sample is a function of its seed alone, whatever the batch size or device.
+
+    Raises:
+        ValueError: a seed that does not fit into 64 bits.
+    """
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        if not all(-(2**63) <= seed < 2**63 for seed in seeds):
+            raise ValueError(f"a seed must lie between -2^63 and 2^63 - 1: seeds {seeds[0]} to {seeds[-1]} do not")
         self.streams = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.device = device
 

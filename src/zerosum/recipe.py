@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from zerosum.schedules import Schedule, constant
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 VERSION = 1
 """Of the run folder's format; a folder of a newer version is refused."""
 
@@ -23,6 +23,17 @@ def positive(**values: float) -> None:
     for name, value in values.items():
         if value <= 0:
             raise ValueError(f"{name} must be above 0, not {value}")
+
+
+def not_negative(**values: float) -> None:
+    """Refuse values below zero, by name.
+
+    Raises:
+        ValueError: the first such value.
+    """
+    for name, value in values.items():
+        if value < 0:
+            raise ValueError(f"{name} must not be negative, not {value}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -49,8 +60,7 @@ class Stabilisers:
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), not {self.label_smoothing}")
-        if self.instance_noise < 0:
-            raise ValueError(f"instance_noise must not be negative, not {self.instance_noise}")
+        not_negative(instance_noise=self.instance_noise)
         if not 0 < self.instance_noise_until <= 1:
             raise ValueError(f"instance_noise_until must be in (0, 1], not {self.instance_noise_until}")
 
@@ -75,6 +85,8 @@ class Data:
     """What to do about unreadable files: leave them out and list them, or refuse to start."""
 
     def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise ValueError("data.path is empty: give a folder, an archive, a file, or the name of embedded data")
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
 
@@ -103,6 +115,8 @@ class Optimiser:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
         positive(eps=self.eps)
+        not_negative(rate=min(self.rate.start, self.rate.end), weight_decay=self.weight_decay)
+        not_negative(momentum=min(self.momentum.start, self.momentum.end))
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -115,6 +129,11 @@ class Average:
     """Half-life at most this share of the images seen so far (StyleGAN2: 0.05)."""
     start: int = 0
     """Images before which the average simply follows the weights."""
+
+    def __post_init__(self) -> None:
+        not_negative(half_life=self.half_life, ramp_up=self.ramp_up or 0.0, start=self.start)
+        if not self.half_life and (self.ramp_up is not None or self.start):
+            raise ValueError("average.ramp_up and average.start say nothing without average.half_life: set it above 0")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -190,12 +209,20 @@ class Recipe:
         Raises:
             ValueError: a field is missing, unknown or of the wrong type, or the version is newer than this program.
         """
-        version = plain.get("version", VERSION)
-        if version > VERSION:
-            raise ValueError(f"this run has format version {version}, this zerosum reads up to {VERSION}: upgrade zerosum")
+        refuse_newer(plain.get("version", VERSION))
         fields = {name: value for name, value in plain.items() if name != "version"}
         gan = TypeAdapter(config).validate_python(fields.pop("gan", {}))
         return TypeAdapter(Recipe).validate_python({**fields, "gan": gan})
+
+
+def refuse_newer(version: int) -> None:
+    """Refuse a format version that this program does not know.
+
+    Raises:
+        ValueError: it is newer.
+    """
+    if version > VERSION:
+        raise ValueError(f"this run has format version {version}, this zerosum reads up to {VERSION}: upgrade zerosum")
 
 
 def flatten(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

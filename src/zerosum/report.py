@@ -30,20 +30,20 @@ table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; border-bot
 
 def write_report(run: Run) -> Path:
     """Write the run's report.html from what its folder holds, and return its path."""
-    recipe, stats, card = run.recipe(), run.stats(), run.card()
+    recipe, stats, card = run.plain_recipe(), run.stats(), run.card()
     images = int(stats[-1]["images"]) if stats else 0
-    title = html.escape(f"{recipe.family} on {recipe.data.path}")
-    pictures = sorted(run.samples_folder.glob("[0-9]*.png"))
+    title = html.escape(f"{recipe['family']} on {recipe['data']['path']}")
+    pictures = run.pictures()
     parts = [
         f"<!doctype html><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{title}</title>",
         f"<style>{STYLE}</style><h1>{title}</h1>",
-        f"<p>{images:,} of {recipe.train.images:,} images seen; trained on {card.num_examples:,} examples.</p>",
+        f"<p>{images:,} of {recipe['train']['images']:,} images seen; trained on {card.num_examples:,} examples.</p>",
         f"<h2>Newest samples</h2><img class='newest' src='{embed(pictures[-1])}' alt='samples'>" if pictures else "",
         "<h2>Curves</h2>" + curves(stats),
         "<h2>Samples over time</h2><p>The same latents, as the run went on; last, real data.</p><div class='row'>",
         *(figure(picture) for picture in [*thin(pictures, MAX_PICTURES), run.samples_folder / "real.png"]),
-        "</div><h2>Settings</h2>" + table(flatten_json(recipe.to_json())),
-        "<h2>Environment</h2>" + table(flatten_json((run.folder / "environment.json").read_text())),
+        "</div><h2>Settings</h2>" + table(list(flatten(recipe))),
+        "<h2>Environment</h2>" + table(list(flatten(json.loads((run.folder / "environment.json").read_text())))),
     ]
     path = run.folder / "report.html"
     write(path, "\n".join(parts))
@@ -103,11 +103,6 @@ def embed(picture: Path) -> str:
 def data_uri(content: bytes, kind: str) -> str:
     """Content as a URI that needs no file."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def flatten_json(text: str) -> list[tuple[str, object]]:
-    """The leaves of a JSON object, by dotted name."""
-    return list(flatten(json.loads(text)))
 
 
 def table(rows: list[tuple[str, object]]) -> str:

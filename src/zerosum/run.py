@@ -4,7 +4,7 @@
     samples/000064000.png
     checkpoints/000064000/{state.pt, average.safetensors, checksums.json}
 
-Every file is written under a temporary name, flushed to the disk and renamed: it is whole or absent.
+Every file but the growing logs is written under a temporary name, flushed to the disk and renamed: it is whole or absent.
 """
 
 import hashlib
@@ -14,12 +14,13 @@ import logging
 import os
 import platform
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,10 +32,13 @@ from torch import Tensor
 from zerosum import gans
 from zerosum.datacard import DataCard
 from zerosum.game import GAN
-from zerosum.recipe import Recipe, differences
+from zerosum.recipe import Recipe, differences, refuse_newer
 
 log = logging.getLogger("zerosum.run")
 
+T = TypeVar("T")
+
+CHECKPOINT_FILES = ("average.safetensors", "state.pt")
 ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.broken")
 """Fields that may change when a run is resumed: they do not touch what has been trained. Data is compared by content."""
 
@@ -60,42 +64,73 @@ class Run:
         """Grids of samples from fixed latents, named by images seen, and real.png."""
         return self.folder / "samples"
 
-    def recipe(self) -> Recipe:
-        """What the run was started with.
+    def plain_recipe(self) -> dict[str, Any]:
+        """What the run was started with, as plain data: nothing is imported for it.
 
         Raises:
             ValueError: the folder is not a run, is of a newer version, or its recipe is damaged.
         """
         if not self.recipe_file.is_file():
             raise ValueError(f"{self.folder} is not a run: it has no recipe.json. Train one with `zerosum train`")
-        try:
+        with naming_damage(self.recipe_file):
             plain = json.loads(self.recipe_file.read_text())
-            return Recipe.from_plain(plain, gans.find(plain["family"]).config)
-        except (json.JSONDecodeError, ValidationError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.recipe_file} is damaged: {error}") from None
+            refuse_newer(plain["version"])
+            if not isinstance(plain["family"], str) or not isinstance(plain["data"]["path"], str):
+                raise TypeError("family and data.path must be texts")
+        return dict(plain)
+
+    def recipe(self, family: str | None = None) -> Recipe:
+        """What the run was started with.
+
+        Args:
+            family: the module of a GAN of the user's own; it is imported only if the caller names it, since a folder from
+                elsewhere could name any.
+
+        Raises:
+            ValueError: see `plain_recipe`, or the family is of the user's own and not named.
+        """
+        plain = self.plain_recipe()
+        name = plain["family"]
+        if name not in gans.names() and name != family:
+            raise ValueError(f"{self.folder} is a run of {name}, a module of its own: if you trust it, say --family {name}")
+        with naming_damage(self.recipe_file):
+            return Recipe.from_plain(plain, gans.find(name).config)
 
     def card(self) -> DataCard:
-        """What data the run was started with."""
-        return DataCard.from_json((self.folder / "data.json").read_text())
+        """What data the run was started with.
+
+        Raises:
+            ValueError: data.json is missing or damaged.
+        """
+        with naming_damage(self.folder / "data.json"):
+            return DataCard.from_json((self.folder / "data.json").read_text())
 
     def stats(self) -> list[dict[str, float]]:
         """The lines of stats.jsonl; one that a killed process left half-written is passed over."""
         if not self.stats_file.is_file():
             return []
-        return [json.loads(line) for line in self.stats_file.read_text().splitlines() if line.endswith("}")]
+        rows = []
+        for line in self.stats_file.read_text(errors="replace").splitlines():
+            with suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return [row for row in rows if isinstance(row, dict) and "images" in row]
 
     def append_stats(self, row: Mapping[str, float]) -> None:
         """Add a line to stats.jsonl."""
-        with self.stats_file.open("a") as file:
+        with naming_failure(self.stats_file), self.stats_file.open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+    def pictures(self) -> list[Path]:
+        """The grids of samples, oldest first."""
+        return sorted(self.samples_folder.glob("[0-9]*.png"), key=lambda picture: int(picture.stem))
 
     def checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""
         found = (self.folder / "checkpoints").glob("[0-9]*")
-        return sorted(folder for folder in found if folder.name.isdigit())
+        return sorted((folder for folder in found if folder.name.isdigit()), key=lambda folder: int(folder.name))
 
     def save(self, images: int, state: Mapping[str, Any], average: Mapping[str, Tensor], keep: int) -> Path:
-        """Write a checkpoint and delete the oldest beyond `keep`.
+        """Write a checkpoint, and delete the oldest beyond `keep` and any of later images: a damaged one was fallen back from.
 
         Raises:
             OSError: it cannot be written (a full disk); what was there before is untouched.
@@ -108,9 +143,10 @@ class Run:
             (new / "state.pt").write_bytes(buffer.getbuffer())
             contiguous = {name: value.contiguous() for name, value in average.items()}
             (new / "average.safetensors").write_bytes(to_safetensors(contiguous))
-            sums = {file.name: checksum(file) for file in sorted(new.iterdir())}
+            sums = {name: checksum(new / name) for name in CHECKPOINT_FILES}
             (new / "checksums.json").write_text(json.dumps(sums, indent=2))
-        for old in self.checkpoints()[:-keep]:
+        past = [old for old in self.checkpoints() if int(old.name) <= images]
+        for old in {*self.checkpoints()} - {*past[-keep:]}:
             shutil.rmtree(old)
         return folder
 
@@ -122,13 +158,24 @@ class Run:
             log.warning("checkpoint %s is damaged; falling back to the one before it", folder)
         return None
 
+    def read_newest(self, read: Callable[[Path], T]) -> T | None:
+        """What `read` makes of the newest intact checkpoint, None if there is no checkpoint.
+
+        Raises:
+            ValueError: there are checkpoints, but all are damaged.
+        """
+        while (folder := self.newest_checkpoint()) is not None:
+            try:
+                return read(folder)
+            except FileNotFoundError:  # a training run has just replaced it by a newer one
+                continue
+        if self.checkpoints():
+            raise ValueError(f"every checkpoint of {self.folder} is damaged; restore one from a copy, or start a new run")
+        return None
+
     def newest_state(self, device: torch.device) -> dict[str, Any] | None:
-        """The state in the newest intact checkpoint, None if there is none."""
-        folder = self.newest_checkpoint()
-        if folder is None:
-            return None
-        state: dict[str, Any] = torch.load(folder / "state.pt", map_location=device, weights_only=True)
-        return state
+        """The state in the newest intact checkpoint, None if there is no checkpoint."""
+        return self.read_newest(lambda folder: torch.load(folder / "state.pt", map_location=device, weights_only=True))
 
     def cut_stats(self, images: int) -> None:
         """Drop the lines of stats.jsonl that lie beyond the images seen."""
@@ -147,32 +194,58 @@ def check_folder(folder: Path) -> None:
         existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         with tempfile.TemporaryFile(dir=existing):
             pass
-        foreign = existing == folder and any(folder.iterdir()) and not Run(folder).recipe_file.is_file()
+        found = {entry.name for entry in folder.iterdir()} if existing == folder else set()
     except OSError as error:
         raise type(error)(f"cannot write the run folder {folder}: {error.strerror}; choose another --out") from None
-    if foreign:
+    # A run that was killed at its very start has no recipe yet.
+    ours = {"recipe.json", "data.json", "environment.json", "checkpoints", "samples", "log.txt"}
+    foreign = {name for name in found if name not in ours and not name.startswith(".")}
+    if foreign and "recipe.json" not in found:
         raise ValueError(f"{folder} is not empty and not a run; choose another --out")
 
 
 def open_run(folder: Path, recipe: Recipe, card: DataCard) -> Run:
-    """Create the run's folder, or open it again to go on.
+    """Create the run's folder, or open it again to go on. A run without a checkpoint has nothing to lose and starts anew.
 
     Raises:
         ValueError: the folder holds a run of another recipe or other data (with the differing fields).
         OSError: the folder cannot be written to.
     """
     run = Run(folder)
-    if run.recipe_file.is_file():
+    checkpoints = run.checkpoints()
+    if checkpoints:
         refuse_changes(run, recipe, card)
-    try:
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        run.samples_folder.mkdir(exist_ok=True)
-        write(folder / "data.json", card.to_json())
-        write(folder / "environment.json", json.dumps(environment(), indent=2))
-        write(run.recipe_file, recipe.to_json())
-    except OSError as error:
-        raise type(error)(f"cannot write the run folder {folder}: {error.strerror or error}; choose another --out") from None
+    if checkpoints and int(checkpoints[-1].name) >= recipe.train.images:
+        return run
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    run.samples_folder.mkdir(exist_ok=True)
+    write(folder / "data.json", card.to_json())
+    write(folder / "environment.json", json.dumps(environment(), indent=2))
+    write(run.recipe_file, recipe.to_json())
     return run
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into the folder; the system lets go of the lock when this process ends.
+
+    Raises:
+        ValueError: another process has the lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another process is training into {folder}; wait for it, or choose another --out") from None
+        yield
 
 
 def refuse_changes(run: Run, recipe: Recipe, card: DataCard) -> None:
@@ -181,7 +254,7 @@ def refuse_changes(run: Run, recipe: Recipe, card: DataCard) -> None:
     Raises:
         ValueError: with a table of the fields that differ.
     """
-    old, old_card = run.recipe(), run.card()
+    old, old_card = run.recipe(recipe.family), run.card()
     rows = [row for row in differences(old, recipe) if not row[0].startswith(ADJUSTABLE)]
     if card != old_card:
         rows.append(("data (content)", f"{old_card.num_examples} examples", f"{card.num_examples} examples"))
@@ -194,19 +267,41 @@ def refuse_changes(run: Run, recipe: Recipe, card: DataCard) -> None:
         )
 
 
-def load(folder: Path) -> tuple[GAN, DataCard]:
+def load(folder: Path, family: str | None = None) -> tuple[GAN, DataCard]:
     """The averaged generator of a run's newest intact checkpoint, frozen and on the CPU, and its data card.
 
+    Args:
+        family: the module of a GAN of the user's own, see `Run.recipe`.
+
     Raises:
-        ValueError: the folder is not a run, or has no usable checkpoint yet.
+        ValueError: the folder is not a run, or has no usable checkpoint.
     """
     run = Run(folder)
-    recipe, card, checkpoint = run.recipe(), run.card(), run.newest_checkpoint()
-    if checkpoint is None:
-        raise ValueError(f"{folder} has no usable checkpoint yet; train it further with the command it was started with")
+    recipe, card = run.recipe(family), run.card()
+    weights = run.read_newest(lambda checkpoint: load_file(checkpoint / "average.safetensors"))
+    if weights is None:
+        raise ValueError(f"{folder} has no checkpoint yet; train it further with the command it was started with")
     gan = gans.find(recipe.family).gan(recipe.gan, card.shapes).for_sampling()
-    gan.load_state_dict(load_file(checkpoint / "average.safetensors"))
+    gan.load_state_dict(weights)
     return gan, card
+
+
+@contextmanager
+def naming_damage(file: Path) -> Iterator[None]:
+    """Say which file is missing or damaged."""
+    try:
+        yield
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, ValidationError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} is damaged: {type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def naming_failure(file: Path) -> Iterator[None]:
+    """Say which file cannot be written, and that nothing is lost."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"cannot write {file}: {error.strerror or error}. What was there before is intact") from error
 
 
 @contextmanager
@@ -215,26 +310,27 @@ def replacing(target: Path) -> Iterator[Path]:
     new = target.with_name(f".{target.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
-        new.mkdir(parents=True)
-        yield new
-        for file in new.iterdir():
-            flush(file)
-        flush(new)
-        if target.exists():
-            shutil.rmtree(target)
-        new.rename(target)
-        flush(target.parent)
-    except OSError as error:
+        with naming_failure(target):
+            new.mkdir(parents=True)
+            yield new
+            for file in new.iterdir():
+                flush(file)
+            flush(new)
+            if target.exists():
+                shutil.rmtree(target)
+            new.rename(target)
+            flush(target.parent)
+    finally:
         shutil.rmtree(new, ignore_errors=True)
-        raise OSError(f"cannot write {target}: {error.strerror or error}. What was there before is intact") from error
 
 
 def write(path: Path, text: str | bytes) -> None:
     """Write a file whole or not at all."""
     new = path.with_name(f".{path.name}.new")
-    new.write_bytes(text.encode() if isinstance(text, str) else text)
-    flush(new)
-    new.replace(path)
+    with naming_failure(path):
+        new.write_bytes(text.encode() if isinstance(text, str) else text)
+        flush(new)
+        new.replace(path)
 
 
 def flush(path: Path) -> None:
@@ -257,9 +353,9 @@ def checksum(file: Path) -> str:
 def intact(folder: Path) -> bool:
     """Whether a checkpoint's files are those that were written."""
     try:
-        sums: dict[str, str] = json.loads((folder / "checksums.json").read_text())
-        return all(checksum(folder / name) == expected for name, expected in sums.items())
-    except (OSError, ValueError):
+        sums = json.loads((folder / "checksums.json").read_text())
+        return all(checksum(folder / name) == sums[name] for name in CHECKPOINT_FILES)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

@@ -41,10 +41,19 @@ class Sampler:
         Raises:
             ValueError: a label that the generator does not have, or none where it must be given.
         """
+        if n < 1:
+            raise ValueError(f"the number of samples must be at least 1, not {n}")
         return finish(self.gan, self.draw(range(seed, seed + n), label))
 
     def interpolate(self, n: int, *, seed: int = 0, stops: int = 2, label: Label | None = None) -> Samples:
-        """`n` frames on the way through the latents of `stops` seeds, each way equally long: uint8 `[N, H, W, C]`."""
+        """`n` frames on the way through the latents of `stops` seeds, each way equally long: uint8 `[N, H, W, C]`.
+
+        Args:
+            label: of a conditional generator, the same for all frames; None: the first class.
+
+        Raises:
+            ValueError: fewer than 2 frames or stops, or a label that the generator does not have.
+        """
         if n < 2 or stops < 2:
             raise ValueError(f"an interpolation needs at least 2 frames and 2 stops, not {n} and {stops}")
         way = torch.linspace(0, stops - 1, n)

@@ -84,7 +84,13 @@ def test_ls_names_every_family_and_recipe(capsys: pytest.CaptureFixture[str]) ->
 def test_a_gan_of_ones_own_in_one_file(tmp_path: Path) -> None:
     done = call("train", "examples.my_gan:tiny", "--out", tmp_path / "mine")
     assert done.returncode == 0, done.stderr
-    assert call("sample", tmp_path / "mine", "-n", 4, "--out", tmp_path / "grid.png").returncode == 0
+    assert "--family examples.my_gan" in done.stdout
+    sampling = ["sample", tmp_path / "mine", "-n", 4, "--out", tmp_path / "grid.png"]
+    refused = call(*sampling)
+    assert refused.returncode == 2
+    assert "a module of its own: if you trust it, say --family examples.my_gan" in refused.stderr
+    assert call(*sampling, "--family", "examples.my_gan").returncode == 0
+    assert call("show", tmp_path / "mine").returncode == 0
     assert opened(tmp_path / "grid.png").size == (4 * 10 + 2, 12)
 
 
@@ -132,7 +138,12 @@ MISTAKES = {
     "unknown module": (["train", "no.such.module"], "no module 'no.such.module' can be imported"),
     "not a family": (["train", "zerosum.losses"], "zerosum.losses is not a family"),
     "unknown field": (["train", "dcgan:tiny", "--gan.latnet", "3"], "--gan.latent"),
-    "bad value": (["train", "dcgan:tiny", "--train.batch", "0"], "batch must be above 0, not 0"),
+    "a path, not a module": (["train", "examples/my_gan.py:tiny"], "as package.module, not as a path"),
+    "bad value": (["train", "dcgan:tiny", "--train.batch", "0"], "not valid: settings: batch must be above 0, not 0"),
+    "not a number": (["train", "dcgan:tiny", "--average.half-life", "nan"], "half_life: Input should be a finite number"),
+    "negative rate": (["train", "dcgan:tiny", "--optimisers.generator.rate", "-1"], "rate must not be negative, not -1.0"),
+    "average of nothing": (["train", "wgan:paper", "--average.start", "10"], "say nothing without average.half_life"),
+    "empty path": (["train", "dcgan:tiny", "--data", ""], "data.path is empty"),
     "bad number": (["train", "dcgan:tiny", "--train.batch", "lots"], "lots"),
     "bad choice": (["train", "dcgan:tiny", "--data.fit", "stretch"], "letterbox"),
     "bad schedule": (["train", "dcgan:tiny", "--optimisers.generator.rate", "fast"], "fast"),
@@ -166,6 +177,8 @@ def test_mistakes_are_answered_in_words(mistake: str, tmp_path: Path, capfd: pyt
         (["--label", "anklet boot"], "did you mean 'ankle boot'?"),
         (["--label", "age=x"], "write column=value"),
         (["-n", "0"], "-n and --columns must be at least 1"),
+        (["--seed", str(2**64)], "a seed must lie between -2^63 and 2^63 - 1"),
+        (["--label", "1=2,1=3"], "a column stands twice"),
         (["--out", "grid.bmp"], "end it in .png, .npz, .gif or .webp, or name a folder"),
         (["--interpolate", "-n", "1"], "at least 2 frames"),
     ],
@@ -265,7 +278,7 @@ def test_interrupt_saves_a_checkpoint_and_the_same_command_goes_on(tmp_path: Pat
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         text = process.communicate()[0]
-    assert process.returncode == 0, text
+    assert process.returncode == 130, text
     assert "the same command goes on from there" in text
     stopped = int(run.checkpoints()[-1].name)
     assert 0 < stopped < 64_000

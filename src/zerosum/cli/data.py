@@ -10,7 +10,7 @@ from zerosum.cli.options import options
 from zerosum.data import check
 from zerosum.recipe import Data
 
-USAGE = "usage: zerosum data check PATH [--settings.resolution 32 ...] [--json]"
+USAGE = "usage: zerosum data check PATH [--data.resolution 32 ...] [--json]"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Check:
 
     path: tyro.conf.Positional[str]
     """A folder, archive or file of images, or the name of embedded data."""
-    settings: Data = field(default_factory=Data)
+    data: Data = field(default_factory=Data)
     """How training would prepare it."""
     json: bool = False
     """Print JSON instead of tables."""
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
             return say(USAGE)
         raise ValueError(f"zerosum data does one thing: {USAGE}")
     chosen = options(Check, "zerosum data check", arguments[1:])
-    report = check(replace(chosen.settings, path=chosen.path))
+    report = check(replace(chosen.data, path=chosen.path))
     if chosen.json:
         say(report.to_json())
     else:

@@ -21,14 +21,17 @@ class Sample:
 
     run: tyro.conf.Positional[Path]
     """The run folder."""
+    family: str | None = None
+    """Of a run of a GAN of your own: its module, which is imported only if you name it."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
     """How many samples, or frames of an interpolation."""
     out: Path = Path("samples.png")
-    """A .png for one sheet, an .npz for arrays, a .gif or .webp for an animation, or a folder for one PNG each."""
+    """A .png for one sheet, an .npz for arrays, a .gif or .webp for an animated interpolation, or a folder for one PNG each."""
     seed: int = 0
     """Of the first sample; the next ones follow."""
     label: str | None = None
-    """Of a conditional run: a class by number or name, or column=value,column=value. None: every class in turn."""
+    """Of a conditional run: a class by name or number (names go first), or column=value,column=value. None: every class in
+    turn; for an interpolation, the first."""
     interpolate: bool = False
     """Go through the latents of `stops` seeds instead of drawing each sample afresh."""
     stops: int = 2
@@ -42,7 +45,7 @@ def main(arguments: list[str]) -> int:
     chosen = options(Sample, "zerosum sample", arguments)
     if chosen.n < 1 or chosen.columns < 1:
         raise ValueError(f"-n and --columns must be at least 1, not {chosen.n} and {chosen.columns}")
-    sampler = api.load(chosen.run)
+    sampler = api.load(chosen.run, chosen.family)
     label = None if chosen.label is None else read_label(chosen.label)
     if chosen.interpolate or chosen.out.suffix.lower() in ANIMATIONS:
         samples = sampler.interpolate(chosen.n, seed=chosen.seed, stops=chosen.stops, label=label)
@@ -53,18 +56,21 @@ def main(arguments: list[str]) -> int:
 
 
 def read_label(text: str) -> Label:
-    """A class number or name, or {column: value} from `column=value,column=value`.
+    """A class's name or number, or {column: value} from `column=value,column=value`.
 
     Raises:
-        ValueError: a column's value is not a number.
+        ValueError: a column's value is not a number, or a column stands twice.
     """
     if "=" not in text:
-        return int(text) if text.lstrip("-").isdigit() else text
-    pairs = (part.partition("=") for part in text.split(","))
+        return text
+    pairs = [part.rpartition("=") for part in text.split(",")]
     try:
-        return {name.strip(): float(value) for name, _, value in pairs}
+        values = {name.strip(): float(value) for name, _, value in pairs}
     except ValueError:
         raise ValueError(f"--label {text!r}: write column=value,column=value with numbers as values") from None
+    if len(values) < len(pairs):
+        raise ValueError(f"--label {text!r}: a column stands twice")
+    return values
 
 
 def save(samples: Samples, out: Path, columns: int) -> None:

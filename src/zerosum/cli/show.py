@@ -1,13 +1,14 @@
 """`zerosum show RUN`: its recipe, progress and last values."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from zerosum.cli import say
 from zerosum.cli.options import options
 from zerosum.recipe import flatten
 from zerosum.run import Run
@@ -24,15 +25,16 @@ class Show:
 def main(arguments: list[str]) -> int:
     """Print the tables."""
     run = Run(options(Show, "zerosum show", arguments).run)
-    recipe, card, stats, checkpoints = run.recipe(), run.card(), run.stats(), run.checkpoints()
-    console, seen = Console(), int(stats[-1]["images"]) if stats else 0
+    recipe, card, stats, checkpoints = run.plain_recipe(), run.card(), run.stats(), run.checkpoints()
+    seen, length = int(stats[-1]["images"]) if stats else 0, recipe["train"]["images"]
     labels = f", {len(card.labels.classes)} classes" if card.labels.classes else ""
-    console.print(f"[bold]{recipe.family}[/] on {recipe.data.path} ({card.num_examples:,} examples{labels})")
-    console.print(f"{seen:,} of {recipe.train.images:,} images seen ({seen / recipe.train.images:.0%})")
-    console.print(f"newest checkpoint: {checkpoints[-1] if checkpoints else 'none yet'}")
+    say(f"{recipe['family']} on {recipe['data']['path']} ({card.num_examples:,} examples{labels})")
+    say(f"{seen:,} of {length:,} images seen ({seen / length:.0%})")
+    say(f"newest checkpoint: {checkpoints[-1] if checkpoints else 'none yet'}")
+    console = Console()
     if stats:
         console.print(rows("last values", [(name, f"{value:.5g}") for name, value in stats[-1].items()]))
-    console.print(rows("recipe", [(name, str(value)) for name, value in flatten(json.loads(recipe.to_json()))]))
+    console.print(rows("recipe", [(name, str(value)) for name, value in flatten(recipe)]))
     return 0
 
 
@@ -40,5 +42,5 @@ def rows(title: str, pairs: list[tuple[str, str]]) -> Table:
     """A table of names and values."""
     table = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
     for pair in pairs:
-        table.add_row(*pair)
+        table.add_row(*map(escape, pair))
     return table

@@ -1,6 +1,7 @@
 """`zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field value]`: train, or resume a run."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from zerosum import api, distributed, gans
 from zerosum.cli import say
 from zerosum.cli.options import options
 from zerosum.recipe import Recipe
+from zerosum.run import Run
 
 USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field VALUE ...]
 
@@ -36,26 +38,28 @@ def main(arguments: list[str]) -> int:
         return say(USAGE) if arguments[:1] in (["-h"], ["--help"]) else _no_family(arguments)
     name, *rest = arguments
     recipe = gans.get_recipe(name)
-    default = Train(recipe, Path("runs") / re.sub(r"\W+", "-", name))
+    default = Train(recipe, api.default_folder(name))
     rest = [re.sub(r"^--data(?==|$)", "--data.path", word) for word in rest]
     chosen = options(Train, f"zerosum train {name}", rest, default)
     if chosen.recipe.family != recipe.family:
         raise ValueError(
             f"--family {chosen.recipe.family}: choose the family by its name: zerosum train {chosen.recipe.family}"
         )
-    console = Console(quiet=distributed.rank() > 0)
-    console.print(f"training [bold]{name}[/] on {chosen.recipe.data.path}, into {chosen.out}")
-    api.train(chosen.recipe, chosen.out, console=console)
-    console.print(f"samples   {newest_samples(chosen.out)}\nreport    {chosen.out / 'report.html'}")
-    console.print(f"use it    zerosum sample {chosen.out} -n 64 --out grid.png")
-    return 0
+    first = distributed.rank() == 0
+    if first:
+        say(f"training {name} on {chosen.recipe.data.path}, into {chosen.out}")
+    api.train(chosen.recipe, chosen.out, console=Console(quiet=not first))
+    return say(whereabouts(Run(chosen.out), chosen.recipe.family)) if first else 0
+
+
+def whereabouts(run: Run, family: str) -> str:
+    """Where the results of a run are, and how to use it."""
+    own = f" --family {family}" if "." in family else ""
+    pictures = [f"samples   {picture}" for picture in run.pictures()[-1:]]
+    use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
+    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", use])
 
 
 def _no_family(arguments: list[str]) -> int:
     found = f", not {arguments[0]!r}" if arguments else ""
     raise ValueError(f"zerosum train needs a family first{found}, such as dcgan:cpu; `zerosum ls` lists them")
-
-
-def newest_samples(folder: Path) -> Path:
-    """The newest grid of samples of a run."""
-    return max((folder / "samples").glob("[0-9]*.png"))

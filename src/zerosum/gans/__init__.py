@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -39,8 +40,8 @@ def find(name: str) -> Family:
     name = name.replace("-", "_") if "." not in name else name
     if name in names():
         return _read(name, importlib.import_module(f"{__name__}.{name}"))
-    if "." not in name:
-        raise ValueError(unknown("family", name, names()) + "; or give a package.module of your own")
+    if "." not in name or not re.fullmatch(r"\w+(\.\w+)*", name):
+        raise ValueError(unknown("family", name, names()) + "; or give a module of your own as package.module, not as a path")
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
