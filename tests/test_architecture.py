@@ -11,8 +11,8 @@ SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "losses", "regularizers")
-TOOLS = ("nn", "data", "distributed")
-VERBS = ("training", "report")
+TOOLS = ("nn", "data", "distributed", "features")
+VERBS = ("training", "evaluate", "report")
 DOORS = ("api", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {

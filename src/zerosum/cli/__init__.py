@@ -10,6 +10,7 @@ VERBS = {
     "ls": "list the families and their recipes",
     "train": "train a GAN on your data, or resume a run",
     "sample": "draw samples from a trained run",
+    "evaluate": "judge a run, or one folder of images against another",
     "show": "show a run's recipe, progress and last values",
     "data": "check a data set before training on it",
 }
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return say(f"zerosum {version('zerosum')}")
     if not words or words[0] in ("-h", "--help", "help"):
-        return say(USAGE.format(verbs="\n".join(f"  {name:<8}{what}" for name, what in VERBS.items())))
+        return say(USAGE.format(verbs="\n".join(f"  {name:<10}{what}" for name, what in VERBS.items())))
     verb, *rest = words
     if verb not in VERBS:
         import difflib

@@ -1,0 +1,184 @@
+"""Data sets and trained generators as examples: their pixels through a feature network."""
+
+import hashlib
+import io
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from zerosum.data import Images, cache_folder
+from zerosum.datacard import Labels
+from zerosum.evaluate.intervals import Positions
+from zerosum.evaluate.runner import Examples
+from zerosum.features import FeatureNetwork
+from zerosum.noise import SeededNoise, derive_seed
+from zerosum.run import write
+from zerosum.sampling import BATCH, Sampler, generate, to_pixels
+
+
+def data_examples(
+    dataset: Images,
+    network: FeatureNetwork,
+    at_most: int | None = None,
+    seed: int = 0,
+    *,
+    needs: Collection[str] = (),
+    labels: Labels | None = None,
+    cache: Path | None = None,
+) -> Examples:
+    """Examples of a data set; their features are kept by content, network and choice, and computed only once.
+
+    Args:
+        at_most: how many are drawn, without repetition; None: all.
+        seed: of the choice.
+        needs: what is wanted beside features, out of "labels", "logits", "images".
+        labels: the numbering of classes to use; None: the data set's own.
+        cache: the folder that holds the features; default `cache_folder() / "features"`.
+
+    Raises:
+        ValueError: labels are needed and there are none, or of other classes.
+        OSError: the cache cannot be written.
+    """
+    positions = choose(len(dataset), at_most, seed)
+    classes = None
+    if "labels" in needs:
+        classes = recode(dataset, positions, labels or dataset.card.labels)
+    folder = cache or cache_folder() / "features"
+    folder.mkdir(parents=True, exist_ok=True)
+    features = _kept(
+        folder / f"{key(dataset.card.content, network, positions)}.npy",
+        lambda: through(network, len(positions), lambda part: take(dataset, positions[part]), "features of real images"),
+        len(positions),
+    )
+    images = take(dataset, positions).numpy() if "images" in needs else None
+    return Examples(features, classes, find_logits(network, features, needs), images)
+
+
+def generated_examples(
+    sampler: Sampler,
+    network: FeatureNetwork,
+    n: int,
+    seed: int = 0,
+    *,
+    like: Images | None = None,
+    needs: Collection[str] = (),
+) -> Examples:
+    """`n` samples of a trained generator of images, from seeds seed, seed + 1, ...
+
+    Args:
+        like: of a conditional generator: the data whose labels it is given, drawn without repetition while they last, so
+            that they are as frequent as there.
+        needs: what is wanted beside features, out of "labels", "logits", "images".
+
+    Raises:
+        ValueError: a conditional generator without data that has its labels.
+    """
+    labels, kept = draw_labels(sampler, like, n, seed), list[Tensor]()
+
+    def draw(part: slice) -> Tensor:
+        seeds = range(seed, seed + n)[part]
+        given = {} if labels is None else {"label": labels[part].to(sampler.device)}
+        made = generate(sampler.gan, given, lambda inner: SeededNoise(seeds[inner], sampler.device), len(seeds))
+        pixels = torch.from_numpy(to_pixels(made)).permute(0, 3, 1, 2)
+        if "images" in needs:
+            kept.append(pixels)
+        return pixels
+
+    features = through(network, n, draw, "features of samples")
+    classes = labels.argmax(1).numpy() if labels is not None and "labels" in needs else None
+    return Examples(features, classes, find_logits(network, features, needs), torch.cat(kept).numpy() if kept else None)
+
+
+def draw_labels(sampler: Sampler, like: Images | None, n: int, seed: int) -> Tensor | None:
+    """Label vectors `[n, L]` for a conditional generator, as they occur in a data set; None for one without conditions.
+
+    Raises:
+        ValueError: no data, or it has other labels.
+    """
+    if "label" not in sampler.gan.given:
+        return None
+    if like is None:
+        raise ValueError("a conditional generator needs data whose labels it is given: like=")
+    order = np.random.default_rng(derive_seed(seed, "labels")).permutation(len(like))
+    values = recode(like, np.resize(order, n), sampler.card.labels)
+    return torch.from_numpy(values) if sampler.card.labels.columns else torch.eye(sampler.card.labels.width)[values]
+
+
+def recode(dataset: Images, positions: Positions, ours: Labels) -> NDArray[Any]:
+    """The labels of examples, as `ours` codes them: class numbers `[N]`, or columns float32 `[N, L]`.
+
+    Raises:
+        ValueError: the data set has no labels, a class that `ours` lacks, or other columns.
+    """
+    theirs = dataset.card.labels
+    if dataset.labels is None:
+        raise ValueError(
+            "the real images have no labels, but they are needed here: put each class into a sub-folder of its own"
+        )
+    names = [[column.name for column in labels.columns] for labels in (theirs, ours)]
+    unknown = [name for name in theirs.classes if name not in ours.classes]
+    if names[0] != names[1] or unknown:
+        raise ValueError(f"labels do not fit together: {unknown or names[0]} here, {list(ours.classes) or names[1]} expected")
+    values: NDArray[Any] = dataset.labels[positions]
+    if theirs.classes:
+        return np.array([ours.classes.index(name) for name in theirs.classes]).take(values)
+    (mean, scale), (our_mean, our_scale) = (
+        np.array([(column.mean, column.scale) for column in labels.columns]).T for labels in (theirs, ours)
+    )
+    return np.asarray((values * scale + mean - our_mean) / our_scale, np.float32)
+
+
+def choose(count: int, at_most: int | None, seed: int) -> Positions:
+    """Positions of a random choice of examples, in ascending order; all where there are no more."""
+    if at_most is None or at_most >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(derive_seed(seed, "real")).permutation(count)[:at_most])
+
+
+def take(dataset: Images, positions: Positions) -> Tensor:
+    """Pixels uint8 `[N, C, H, W]`."""
+    return torch.from_numpy(np.take(dataset.images, positions, axis=0))
+
+
+def through(network: FeatureNetwork, count: int, draw: Callable[[slice], Tensor], title: str) -> NDArray[np.float32]:
+    """Features `[count, D]` of the pixels that `draw` gives of each slice; a terminal sees how far it is."""
+    parts = [slice(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
+    console = Console(stderr=True)
+    shown = track(parts, title, console=console, disable=not console.is_terminal)
+    return np.concatenate([network(draw(part)).numpy() for part in shown])
+
+
+def find_logits(network: FeatureNetwork, features: NDArray[np.float32], needs: Collection[str]) -> Tensor | None:
+    """Logits `[N, K]`, if they are needed and the network has them."""
+    if "logits" not in needs or network.logits is None:
+        return None
+    return network.logits(torch.from_numpy(features))
+
+
+def key(content: str, network: FeatureNetwork, positions: Positions) -> str:
+    """Names the features of some examples of a data set with this content."""
+    judge = network.provenance
+    digest = hashlib.sha256("\n".join((content, judge.name, judge.sha256, judge.resize)).encode())
+    digest.update(positions.astype("<i8").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _kept(path: Path, compute: Callable[[], NDArray[np.float32]], count: int) -> NDArray[np.float32]:
+    """What was written to the path before, or else what is computed, and written there."""
+    try:
+        kept: NDArray[np.float32] = np.load(path)
+        if len(kept) == count:
+            return kept
+    except (OSError, ValueError, EOFError):
+        pass  # not there, or not whole
+    features, buffer = compute(), io.BytesIO()
+    np.save(buffer, features)
+    write(path, buffer.getvalue())
+    return features
