@@ -34,6 +34,8 @@ class Evaluate:
     """A run folder. Or real images: a folder, archive or file, or the name of embedded data."""
     generated: tyro.conf.Positional[Annotated[str | None, tyro.conf.arg(metavar="[GENERATED]")]] = None
     """Images to judge against these real ones."""
+    family: str | None = None
+    """Of a run of a GAN of your own: its module, which is imported only if you name it."""
     against: str | None = None
     """Of a run: other real images than those it was trained on, best such as were held out."""
     metrics: str = ",".join(DEFAULT_METRICS)
@@ -132,7 +134,7 @@ def judge_run(chosen: Evaluate, network: FeatureNetwork, needs: Collection[str],
         ValueError: no checkpoint, not images, the data has changed, or a metric needs what is not there.
     """
     folder = Path(chosen.path)
-    sampler, settings = api.load(folder), Run(folder).recipe().data
+    sampler, settings = api.load(folder, chosen.family), Run(folder).recipe(chosen.family).data
     if "labels" in needs and not ("label" in sampler.gan.given and sampler.card.labels.classes):
         raise ValueError(f"metrics per class are for generators conditioned on classes, which {folder} is not: leave them out")
     if "train" in needs and chosen.against is None:
