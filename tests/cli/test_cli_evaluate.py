@@ -156,7 +156,7 @@ def test_a_run_without_a_checkpoint(run: Path, tmp_path: Path, capsys: pytest.Ca
     for name in ("recipe.json", "data.json"):
         (tmp_path / name).write_text((run / name).read_text())
     assert main(["evaluate", str(tmp_path)]) == 2
-    assert "has no usable checkpoint yet" in capsys.readouterr().err
+    assert "has no checkpoint yet" in capsys.readouterr().err
 
 
 def test_a_run_whose_data_has_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
