@@ -184,7 +184,7 @@ def imagenet64_projection() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """Garments in about ten minutes on two cores: 32x32, narrow networks, one discriminator step, its rate twice as high."""
+    """Garments in about six minutes on two cores: 32x32, narrow networks, one discriminator step, its rate twice as high."""
     images = 80_000
     return Recipe(
         family="sngan",
