@@ -206,7 +206,7 @@ def paper() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """Garments of a chosen class in about three minutes on two cores: 32 x 32, convolutional."""
+    """Garments of a chosen class in minutes on two cores: 32 x 32, convolutional."""
     return Recipe(
         family="cgan",
         gan=Config(network="dcgan", latent=64, noise="normal", width=32),
@@ -219,7 +219,7 @@ def cpu() -> Recipe:
 
 
 def emoji() -> Recipe:
-    """Colour emoji of a chosen group, 32 x 32, for an evening on a CPU or minutes on a GPU."""
+    """Colour emoji of a chosen group, 32 x 32, over half a million images."""
     return Recipe(
         family="cgan",
         gan=Config(

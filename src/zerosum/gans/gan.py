@@ -201,7 +201,7 @@ def _falling(rate: float, epoch: int) -> Optimiser:
 
 
 def cpu() -> Recipe:
-    """Garments in about three minutes on two cores: 28 x 28, plain MLP, Adam, averaged weights."""
+    """Garments in minutes on two cores: 28 x 28, plain MLP, Adam, averaged weights."""
     return Recipe(
         family="gan",
         gan=Config(

@@ -142,7 +142,7 @@ def official() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """Garments in about four minutes on two cores: 32x32, narrow networks, faster rates."""
+    """Garments in minutes on two cores: 32x32, narrow networks, faster rates."""
     return Recipe(
         family="wgan",
         gan=Config(network="dcgan", latent=64, width=24, clip=0.02, critic_steps=3),

@@ -261,7 +261,7 @@ def ring() -> Recipe:
 
 
 def cpu() -> Recipe:
-    """Garments in about ten minutes on two cores: 32x32, narrow DCGAN networks, small batches, falling rates."""
+    """Garments in minutes on two cores: 32x32, narrow DCGAN networks, small batches, falling rates."""
     rate = linear(3e-4, 0, over=96_000)
     return Recipe(
         family="wgan_gp",
