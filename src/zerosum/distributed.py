@@ -75,6 +75,13 @@ def sum_over_ranks(tensors: list[Tensor]) -> None:
         tensor.copy_(part.view_as(tensor))
 
 
+def mean_over_ranks(value: Tensor) -> float:
+    """The mean of a scalar over all processes."""
+    total = value.detach().clone()
+    sum_over_ranks([total])
+    return float(total) / world_size()
+
+
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Sum every gradient over all processes."""
     sum_over_ranks([parameter.grad for parameter in parameters if parameter.grad is not None])

@@ -79,6 +79,8 @@ class Data:
     """Channels of the prepared images; auto: grey if every image is."""
     labels: tuple[str, ...] = ()
     """Columns of the metadata to condition on; empty: the class, from the label column or the sub-folder."""
+    held_out: int = 200
+    """Examples that are never trained on, for the doctor to see overfitting by; at most a tenth of the data."""
     mirror: bool = False
     """Show each image mirrored left to right half of the time."""
     broken: Literal["skip", "refuse"] = "skip"
@@ -87,6 +89,7 @@ class Data:
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise ValueError("data.path is empty: give a folder, an archive, a file, or the name of embedded data")
+        not_negative(held_out=self.held_out)
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
 
@@ -148,6 +151,9 @@ class Training:
     """Parts in which each process works off its share of a batch: less memory, the same gradient."""
     seed: int = 0
     """Everything random is a function of this and the images seen."""
+    balance: float | None = None
+    """Accuracy in (0.5, 1) that discriminators are held near, by playing them more or less often; None: as the family says.
+    Accuracy is the share of pairs of a real and a generated example that are ranked rightly."""
     channels_last: bool = True
     """Keep image tensors in channels-last memory: faster for ordinary convolutions."""
 
@@ -155,6 +161,10 @@ class Training:
         positive(images=self.images, batch=self.batch, micro_batches=self.micro_batches)
         if self.batch % self.micro_batches:
             raise ValueError(f"train.batch {self.batch} is not divisible by train.micro_batches {self.micro_batches}")
+        if self.balance is not None and not 0.5 < self.balance < 1:
+            raise ValueError(
+                f"train.balance must be between 0.5 (cannot tell) and 1 (always right), not {self.balance}; try 0.8"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -171,11 +181,22 @@ class Jobs:
     """Checkpoints kept; the oldest are deleted."""
     num_samples: int = 64
     """Samples in a grid."""
+    diagnose_every: int | None = None
+    """Images between two examinations by the doctor; None: as often as grids of samples."""
+    stop_when: Literal["finished", "converged"] = "finished"
+    """End the run when all its images have been seen, or already when the doctor finds it in equilibrium for long enough."""
+    recover: int = 0
+    """How often, at most 3 times, a diverging run goes back to its last healthy checkpoint and on with lower rates."""
     tensorboard: bool = False
     """Write TensorBoard curves as well (needs the extra: pip install "zerosum[tensorboard]")."""
 
     def __post_init__(self) -> None:
-        positive(**{name: value for name, value in vars(self).items() if name != "tensorboard"})
+        counts = ("log_every", "sample_every", "checkpoint_every", "keep", "num_samples")
+        positive(**{name: getattr(self, name) for name in counts})
+        if self.diagnose_every is not None:
+            positive(diagnose_every=self.diagnose_every)
+        if not 0 <= self.recover <= 3:
+            raise ValueError(f"jobs.recover must be from 0 to 3, not {self.recover}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -1,6 +1,6 @@
 """The run folder: what a training leaves behind and all that comes after reads. Data, never code.
 
-    recipe.json  data.json  environment.json  log.txt  stats.jsonl  report.html
+    recipe.json  data.json  environment.json  log.txt  stats.jsonl  diagnosis.jsonl  recoveries.json  report.html
     samples/000064000.png
     checkpoints/000064000/{state.pt, average.safetensors, checksums.json}
 
@@ -60,6 +60,11 @@ class Run:
         return self.folder / "stats.jsonl"
 
     @property
+    def diagnosis_file(self) -> Path:
+        """One JSON object a line: images seen, what the doctor found and its verdict."""
+        return self.folder / "diagnosis.jsonl"
+
+    @property
     def samples_folder(self) -> Path:
         """Grids of samples from fixed latents, named by images seen, and real.png."""
         return self.folder / "samples"
@@ -106,19 +111,39 @@ class Run:
             return DataCard.from_json((self.folder / "data.json").read_text())
 
     def stats(self) -> list[dict[str, float]]:
-        """The lines of stats.jsonl; one that a killed process left half-written is passed over."""
-        if not self.stats_file.is_file():
-            return []
-        rows = []
-        for line in self.stats_file.read_text(errors="replace").splitlines():
-            with suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
-        return [row for row in rows if isinstance(row, dict) and "images" in row]
+        """The lines of stats.jsonl."""
+        return read_rows(self.stats_file)
+
+    def diagnoses(self) -> list[dict[str, Any]]:
+        """The lines of diagnosis.jsonl."""
+        return read_rows(self.diagnosis_file)
 
     def append_stats(self, row: Mapping[str, float]) -> None:
         """Add a line to stats.jsonl."""
-        with naming_failure(self.stats_file), self.stats_file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.stats_file, row)
+
+    def append_diagnosis(self, row: Mapping[str, Any]) -> None:
+        """Add a line to diagnosis.jsonl."""
+        append_row(self.diagnosis_file, row)
+
+    def recoveries(self) -> list[dict[str, Any]]:
+        """How the run was saved from divergence so far: why, where it went back to, and what was changed.
+
+        Raises:
+            ValueError: recoveries.json is damaged.
+        """
+        file = self.folder / "recoveries.json"
+        if not file.is_file():
+            return []
+        with naming_damage(file):
+            return list(json.loads(file.read_text()))
+
+    def add_recovery(self, recovery: Mapping[str, Any]) -> None:
+        """Write down a recovery, and drop the checkpoints after the images it goes back to."""
+        write(self.folder / "recoveries.json", json.dumps([*self.recoveries(), recovery], indent=2))
+        for folder in self.checkpoints():
+            if int(folder.name) > recovery["back_to"]:
+                shutil.rmtree(folder)
 
     def pictures(self) -> list[Path]:
         """The grids of samples, oldest first."""
@@ -177,10 +202,12 @@ class Run:
         """The state in the newest intact checkpoint, None if there is no checkpoint."""
         return self.read_newest(lambda folder: torch.load(folder / "state.pt", map_location=device, weights_only=True))
 
-    def cut_stats(self, images: int) -> None:
-        """Drop the lines of stats.jsonl that lie beyond the images seen."""
-        rows = [row for row in self.stats() if row["images"] <= images]
-        write(self.stats_file, "".join(json.dumps(row) + "\n" for row in rows))
+    def cut_rows(self, images: int) -> None:
+        """Drop the lines of stats.jsonl and diagnosis.jsonl that lie beyond the images seen."""
+        for file in (self.stats_file, self.diagnosis_file):
+            rows = [row for row in read_rows(file) if row["images"] <= images]
+            if rows or file.exists():
+                write(file, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def check_folder(folder: Path) -> None:
@@ -322,6 +349,23 @@ def replacing(target: Path) -> Iterator[Path]:
             flush(target.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def append_row(file: Path, row: Mapping[str, Any]) -> None:
+    """Add a line of JSON to a growing file."""
+    with naming_failure(file), file.open("a") as stream:
+        stream.write(json.dumps(row) + "\n")
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The lines of a growing file, none if it is not there; one that a killed process left half-written is passed over."""
+    if not file.is_file():
+        return []
+    rows = []
+    for line in file.read_text(errors="replace").splitlines():
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict) and "images" in row]
 
 
 def write(path: Path, text: str | bytes) -> None:

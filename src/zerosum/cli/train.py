@@ -1,6 +1,5 @@
 """`zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field value]`: train, or resume a run."""
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,12 @@ from zerosum.run import Run
 USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field VALUE ...]
 
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
+--stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back, at most 3 times, if it diverges.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
+
+SHORT = {"--data": "--data.path", "--stop-when": "--jobs.stop_when", "--recover": "--jobs.recover"}
+"""Short names of options."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Train:
     """Train a GAN, or resume a run."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    """What to train. `--data PATH` is short for `--data.path PATH`."""
+    """What to train. `--data PATH` is short for `--data.path PATH`, `--stop-when` and `--recover` for those of jobs."""
     out: Path
     """The run folder. If it holds an unfinished run of the same recipe, that is resumed."""
 
@@ -39,8 +42,7 @@ def main(arguments: list[str]) -> int:
     name, *rest = arguments
     recipe = gans.get_recipe(name)
     default = Train(recipe, api.default_folder(name))
-    rest = [re.sub(r"^--data(?==|$)", "--data.path", word) for word in rest]
-    chosen = options(Train, f"zerosum train {name}", rest, default)
+    chosen = options(Train, f"zerosum train {name}", spelled_out(rest), default)
     if chosen.recipe.family != recipe.family:
         raise ValueError(
             f"--family {chosen.recipe.family}: choose the family by its name: zerosum train {chosen.recipe.family}"
@@ -50,6 +52,17 @@ def main(arguments: list[str]) -> int:
         say(f"training {name} on {chosen.recipe.data.path}, into {chosen.out}")
     api.train(chosen.recipe, chosen.out, console=Console(quiet=not first))
     return say(whereabouts(Run(chosen.out), chosen.recipe.family)) if first else 0
+
+
+def spelled_out(words: list[str]) -> list[str]:
+    """The arguments with short names of options replaced by full ones; `--recover` alone allows three recoveries."""
+    full = []
+    for number, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        full.append(SHORT.get(name, name) + equals + value)
+        if word == "--recover" and not "".join(words[number + 1 : number + 2]).isdigit():
+            full.append("3")
+    return full
 
 
 def whereabouts(run: Run, family: str) -> str:

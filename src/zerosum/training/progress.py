@@ -29,6 +29,7 @@ class Display:
         self.live = Live(Group(self.bar, self.values), console=console)
         self.begun = time.perf_counter()
         self.last_line = 0.0
+        self.verdict = ""
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -43,10 +44,14 @@ class Display:
         """So many images have been seen."""
         self.bar.update(self.task, completed=images)
 
+    def judge(self, verdict: str) -> None:
+        """The doctor has come to a verdict, which is shown from now on."""
+        self.verdict = verdict
+
     def show(self, row: dict[str, float]) -> None:
         """A new line of statistics is there."""
         images, now = int(row["images"]), time.perf_counter()
-        text = values(row)
+        text = f"{self.verdict}  {values(row)}" if self.verdict else values(row)
         self.bar.update(self.task, completed=images)
         self.values.plain = text
         if self.console.is_terminal or (now - self.last_line < SECONDS_BETWEEN_LINES and images < self.end):
