@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from zerosum import distributed, gans
+from zerosum import distributed, gans, judging
 from zerosum.data import Dataset, open_data
 from zerosum.data.feed import Feed
 from zerosum.datacard import DataCard, Labels
@@ -34,18 +34,19 @@ log = logging.getLogger("zerosum")
 SECONDS_BETWEEN_REPORTS = 30
 
 
-def load(path: str | Path, family: str | None = None) -> Sampler:
+def load(path: str | Path, family: str | None = None, checkpoint: str | int = "newest") -> Sampler:
     """The trained generator of a run folder, ready to sample from.
 
     Args:
         family: of a run of a GAN of your own, its module (`examples.my_gan`): it is imported only if you name it.
+        checkpoint: "newest", "best" (where the run was judged during training), or the images seen.
 
     Raises:
-        ValueError: the folder is not a run, or has no checkpoint yet.
+        ValueError: the folder is not a run, or has no such checkpoint.
     """
-    gan, card = load_run(Path(path), family)
+    gan, card, name = load_run(Path(path), family, checkpoint)
     device = distributed.device()
-    return Sampler(gan.to(device), card, device)
+    return Sampler(gan.to(device), card, device, name)
 
 
 def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Console | None = None) -> Sampler:
@@ -78,9 +79,12 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
     device, first, training = distributed.device(), distributed.rank() == 0, recipe.train
     if first:
         check_folder(folder)
+    judge = judging.load_judge(recipe.jobs, device)
     dataset = _open_data_once(recipe)
     gan = build_gan(recipe, dataset.card, device)
     gan.check(dataset.batch(np.arange(1)))
+    if judge:
+        judging.check(judge, gan, dataset)
     state = State(gan, recipe.optimisers, training.batch)
     with ExitStack() as stack:
         feed = make_feed(recipe, dataset, device)
@@ -95,14 +99,15 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
         if state.images >= training.images:
             log.info("%s is finished: %s images seen. To train it further, raise --train.images", folder, f"{state.images:,}")
             return
+        display = Display(console, state.images, training.images)
+        jobs = make_jobs(recipe, run, dataset, state, display, device, judge)
         stopped = stack.enter_context(stop_on_signal())
-        display = stack.enter_context(Display(console, state.images, training.images))
+        stack.enter_context(display)
 
         def watch(images: int) -> bool:
             display.advance(images)
             return stopped.is_set()
 
-        jobs = make_jobs(recipe, run, dataset, state, display, device)
         loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
         play(loop, run)
 
@@ -171,6 +176,7 @@ def resume(run: Run, state: State, device: torch.device) -> None:
         log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
     if distributed.rank() == 0:
         run.cut_stats(state.images)
+        run.cut_best(state.images)
     distributed.barrier()
 
 
@@ -189,8 +195,16 @@ def make_feed(recipe: Recipe, dataset: Dataset, device: torch.device) -> Feed:
     )
 
 
-def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display: Display, device: torch.device) -> list[Job]:
-    """Log, samples, checkpoint and report, in the order in which they run."""
+def make_jobs(
+    recipe: Recipe,
+    run: Run,
+    dataset: Dataset,
+    state: State,
+    display: Display,
+    device: torch.device,
+    judge: judging.Judge | None = None,
+) -> list[Job]:
+    """Log, samples, evaluation, checkpoint and report, in the order in which they run."""
     every, n, labels = recipe.jobs, recipe.jobs.num_samples, dataset.card.labels
     columns = len(labels.classes) if state.gan.given and 2 <= len(labels.classes) <= 16 else 8
     # From all over the data, which often comes sorted by class.
@@ -208,6 +222,7 @@ def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display:
     jobs = [
         log_job(run, every.log_every, state.images, display.show),
         sample,
+        *([judging.judge_job(judge, run, recipe, dataset, display.show)] if judge else []),
         checkpoint_job(run, every.checkpoint_every, every.keep),
         report_job(run, every.sample_every),
     ]
@@ -239,12 +254,8 @@ def explain_divergence(run: Run, error: DivergedError) -> str:
 
 def _open_data_once(recipe: Recipe) -> Dataset:
     """Let one process prepare the data and the others open what it has prepared."""
-    if distributed.rank() > 0:
-        distributed.barrier()
+    with distributed.first_alone():
         return open_data(recipe.data)
-    dataset = open_data(recipe.data)
-    distributed.barrier()
-    return dataset
 
 
 @contextmanager

@@ -173,9 +173,19 @@ class Jobs:
     """Samples in a grid."""
     tensorboard: bool = False
     """Write TensorBoard curves as well (needs the extra: pip install "zerosum[tensorboard]")."""
+    evaluate_every: int | None = None
+    """Images between two evaluations of the averaged generator; None: not during training."""
+    metrics: str = "kid"
+    """What is then measured: names of `zerosum evaluate` with commas between. The first decides which checkpoint is best."""
+    judge: str = "lite0"
+    """The feature network, as in `zerosum evaluate --features`."""
+    evaluate_samples: int = 1_000
+    """Samples that are judged, at least 24; up to twice as many real images are used."""
 
     def __post_init__(self) -> None:
-        positive(**{name: value for name, value in vars(self).items() if name != "tensorboard"})
+        positive(**{name: value for name, value in vars(self).items() if isinstance(value, int) and name != "tensorboard"})
+        if self.evaluate_samples < 24:
+            raise ValueError(f"jobs.evaluate_samples must be at least 24, not {self.evaluate_samples}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from zerosum import api, distributed, gans
+from zerosum import api, distributed, gans, judging
 from zerosum.cli import say
 from zerosum.cli.options import options
 from zerosum.recipe import Recipe
@@ -53,11 +53,16 @@ def main(arguments: list[str]) -> int:
 
 
 def whereabouts(run: Run, family: str) -> str:
-    """Where the results of a run are, and how to use it."""
+    """Where the results of a run are, and how to use it; also whether its best checkpoint is better than its last."""
     own = f" --family {family}" if "." in family else ""
     pictures = [f"samples   {picture}" for picture in run.pictures()[-1:]]
+    warnings = []
+    if decline := judging.find_decline(run):
+        last, best = decline
+        warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
+        own = f" --checkpoint best{own}"
     use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
-    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", use])
+    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *warnings, use])
 
 
 def _no_family(arguments: list[str]) -> int:
