@@ -157,6 +157,8 @@ def test_a_run_killed_after_an_evaluation_ends_like_one_that_was_not(
     values = {int(row["images"]): row[f"metric/{KID}"] for row in metric_rows(run)}
     assert kept[0] == min((images for images in values if images <= 160), key=values.__getitem__)
     monkeypatch.undo()
+    (last, *_) = judging.read_figures(run.folder / "metrics.json")
+    judging.keep(run, 288, weights(1), [replace(last, value=-9.0)])  # what lies beyond the checkpoint counts no more
     zerosum.train(judged_recipe(), run.folder)
     assert metric_rows(run) == metric_rows(judged)
     best, expected = run.best_checkpoint(), judged.best_checkpoint()
