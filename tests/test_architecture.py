@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "losses", "regularizers")
 TOOLS = ("nn", "data", "distributed", "features")
 VERBS = ("training", "evaluate", "diagnose", "report")
-DOORS = ("api", "supervision", "cli", "__init__", "__main__")
+DOORS = ("api", "judging", "supervision", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),

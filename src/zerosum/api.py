@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from zerosum import distributed, gans
+from zerosum import distributed, gans, judging
 from zerosum.data import Dataset, open_data, split
 from zerosum.data.feed import Feed
 from zerosum.datacard import DataCard, Labels
@@ -36,18 +36,19 @@ log = logging.getLogger("zerosum")
 SECONDS_BETWEEN_REPORTS = 30
 
 
-def load(path: str | Path, family: str | None = None) -> Sampler:
+def load(path: str | Path, family: str | None = None, checkpoint: str | int = "newest") -> Sampler:
     """The trained generator of a run folder, ready to sample from.
 
     Args:
         family: of a run of a GAN of your own, its module (`examples.my_gan`): it is imported only if you name it.
+        checkpoint: "newest", "best" (where the run was judged during training), or the images seen.
 
     Raises:
-        ValueError: the folder is not a run, or has no checkpoint yet.
+        ValueError: the folder is not a run, or has no such checkpoint.
     """
-    gan, card = load_run(Path(path), family)
+    gan, card, name = load_run(Path(path), family, checkpoint)
     device = distributed.device()
-    return Sampler(gan.to(device), card, device)
+    return Sampler(gan.to(device), card, device, name)
 
 
 def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Console | None = None) -> Sampler:
@@ -80,9 +81,12 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
     device, first, training = distributed.device(), distributed.rank() == 0, recipe.train
     if first:
         check_folder(folder)
+    judge = judging.load_judge(recipe.jobs, device)
     dataset = _open_data_once(recipe)
     train, held_out = split(len(dataset), recipe.data.held_out)
     state = make_state(recipe, dataset, device)
+    if judge:
+        judging.check(judge, state.gan, dataset)
     with ExitStack() as stack:
         feed = make_feed(recipe, dataset, train, device)
         stack.callback(feed.close)
@@ -100,12 +104,12 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
             if state.images >= training.images or supervisor.has_converged():
                 log.info("%s. To train it further, %s", *how_it_ended(run, state.images, training.images))
                 return
+            jobs = make_jobs(recipe, run, dataset, state, display, device, judge, supervisor)
 
             def watch(images: int, display: Display = display, supervisor: Supervisor = supervisor) -> bool:
                 display.advance(images)
                 return stopped.is_set() or supervisor.is_over
 
-            jobs = make_jobs(recipe, run, dataset, state, display, device, supervisor)
             loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
             with display:
                 again = play(loop, run, supervisor)
@@ -151,7 +155,7 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
     if reason or distributed.any_rank(supervisor.wants_recovery()):
         distributed.barrier()
         if first:
-            supervisor.recover(reason or "the doctor finds the run diverging")
+            supervisor.recover(state.images, reason or "the doctor finds the run diverging")
         distributed.barrier()
         return True
     if distributed.any_rank(supervisor.has_converged()):
@@ -214,6 +218,7 @@ def resume(run: Run, recipe: Recipe, state: State, device: torch.device) -> None
         log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
     if distributed.rank() == 0:
         run.cut_rows(state.images)
+        run.cut_best(state.images)
     distributed.barrier()
 
 
@@ -234,9 +239,16 @@ def make_feed(recipe: Recipe, dataset: Dataset, positions: np.ndarray, device: t
 
 
 def make_jobs(
-    recipe: Recipe, run: Run, dataset: Dataset, state: State, display: Display, device: torch.device, supervisor: Supervisor
+    recipe: Recipe,
+    run: Run,
+    dataset: Dataset,
+    state: State,
+    display: Display,
+    device: torch.device,
+    judge: judging.Judge | None,
+    supervisor: Supervisor,
 ) -> list[Job]:
-    """Log, samples, diagnosis, checkpoint and report, in the order in which they run."""
+    """Log, samples, evaluation, diagnosis, checkpoint and report, in the order in which they run."""
     every, n, labels = recipe.jobs, recipe.jobs.num_samples, dataset.card.labels
     columns = len(labels.classes) if state.gan.given and 2 <= len(labels.classes) <= 16 else 8
     # From all over the data, which often comes sorted by class.
@@ -254,6 +266,7 @@ def make_jobs(
     jobs = [
         log_job(run, every.log_every, state.images, display.show),
         sample,
+        *([judging.judge_job(judge, run, recipe, dataset, display.show)] if judge else []),
         supervisor.job,
         checkpoint_job(run, every.checkpoint_every, every.keep),
         report_job(run, every.sample_every),
@@ -286,12 +299,8 @@ def explain_divergence(run: Run, reason: str) -> str:
 
 def _open_data_once(recipe: Recipe) -> Dataset:
     """Let one process prepare the data and the others open what it has prepared."""
-    if distributed.rank() > 0:
-        distributed.barrier()
+    with distributed.first_alone():
         return open_data(recipe.data)
-    dataset = open_data(recipe.data)
-    distributed.barrier()
-    return dataset
 
 
 @contextmanager

@@ -189,12 +189,20 @@ class Jobs:
     """How often, at most 3 times, a diverging run goes back to its last healthy checkpoint and on with lower rates."""
     tensorboard: bool = False
     """Write TensorBoard curves as well (needs the extra: pip install "zerosum[tensorboard]")."""
+    evaluate_every: int | None = None
+    """Images between two evaluations of the averaged generator; None: not during training."""
+    metrics: str = "kid"
+    """What is then measured: names of `zerosum evaluate` with commas between. The first decides which checkpoint is best."""
+    judge: str = "lite0"
+    """The feature network, as in `zerosum evaluate --features`."""
+    evaluate_samples: int = 1_000
+    """Samples that are judged, at least 24; up to twice as many real images are used."""
 
     def __post_init__(self) -> None:
-        counts = ("log_every", "sample_every", "checkpoint_every", "keep", "num_samples")
-        positive(**{name: getattr(self, name) for name in counts})
-        if self.diagnose_every is not None:
-            positive(diagnose_every=self.diagnose_every)
+        counts = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        positive(**{name: value for name, value in counts.items() if name not in ("tensorboard", "recover")})
+        if self.evaluate_samples < 24:
+            raise ValueError(f"jobs.evaluate_samples must be at least 24, not {self.evaluate_samples}")
         if not 0 <= self.recover <= 3:
             raise ValueError(f"jobs.recover must be from 0 to 3, not {self.recover}")
 

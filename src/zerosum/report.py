@@ -51,20 +51,20 @@ def write_report(run: Run) -> Path:
 
 
 def curves(stats: list[dict[str, float]]) -> str:
-    """The statistics as one picture: losses, scores and probabilities, gradient norms, speed and rates."""
+    """The statistics as one picture: losses, metrics, scores and probabilities, gradient norms, speed and rates."""
     if not stats:
         return "<p>Nothing logged yet.</p>"
     from matplotlib.figure import Figure
 
     names = [name for name in dict.fromkeys(name for row in stats for name in row) if name not in ("images", "step")]
     panels = sorted({panel(name) for name in names}, key=lambda group: (group in PANELS_LAST, group))
-    num_rows, rows = -(-len(panels) // 2), thin(stats, MAX_POINTS)
+    num_rows = -(-len(panels) // 2)
     plot = Figure(figsize=(11, 2.6 * num_rows), dpi=72)
     plot.subplots_adjust(0.06, 0.25 / num_rows, 0.99, 1 - 0.15 / num_rows, wspace=0.15, hspace=0.35)
     for place, group in enumerate(panels, 1):
         axes = plot.add_subplot(num_rows, 2, place, title=f"{group} by images seen")
         for name in (name for name in names if panel(name) == group):
-            known = [row for row in rows if name in row]
+            known = thin([row for row in stats if name in row], MAX_POINTS)
             label = name.removeprefix(f"{group}/")
             axes.plot([row["images"] for row in known], [row[name] for row in known], label=label, linewidth=1)
         axes.legend(fontsize="small", frameon=False)

@@ -92,13 +92,13 @@ class Supervisor:
         """Whether another recovery is allowed."""
         return len(self.run.recoveries()) < self.recipe.jobs.recover
 
-    def recover(self, reason: str) -> None:
+    def recover(self, images: int, reason: str) -> None:
         """Go back to the newest checkpoint that is no newer than the last healthy examination, and write down why."""
         rows = self.run.diagnoses()
         healthy = max((row["images"] for row in rows if row["verdict"] in HEALTHY), default=0)
         back_to = max((int(folder.name) for folder in self.run.checkpoints() if int(folder.name) <= healthy), default=0)
         number = len(self.run.recoveries()) + 1
-        self.run.add_recovery({"reason": reason, "back_to": back_to, "rates_times": SOFTER})
+        self.run.add_recovery({"images": images, "reason": reason, "back_to": back_to, "rates_times": SOFTER})
         log.warning(
             "%s. Recovery %d of %d: back to %s images, and on with all learning rates times %g",
             *(reason, number, self.recipe.jobs.recover, f"{back_to:,}", SOFTER**number),

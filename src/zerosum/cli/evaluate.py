@@ -1,6 +1,5 @@
 """`zerosum evaluate RUN` or `zerosum evaluate REAL GENERATED`: figures with interval, floor and provenance."""
 
-import difflib
 import json
 import sys
 from collections.abc import Collection
@@ -19,9 +18,10 @@ from zerosum.data.images import UnreadableError, naming_damage, open_image, quie
 from zerosum.data.sources import open_source
 from zerosum.evaluate.arrays import Features
 from zerosum.evaluate.figures import Figure, table, to_plain
-from zerosum.evaluate.runner import DEFAULT_METRICS, GROUPS, LEAST, METRICS, Examples, evaluate_features
+from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, Examples, evaluate_features
 from zerosum.evaluate.samples import data_examples, generated_examples
 from zerosum.features import FeatureNetwork
+from zerosum.judging import needed, preparation, read_metrics
 from zerosum.recipe import Data
 from zerosum.run import Run, write
 
@@ -36,6 +36,8 @@ class Evaluate:
     """Images to judge against these real ones."""
     family: str | None = None
     """Of a run of a GAN of your own: its module, which is imported only if you name it."""
+    checkpoint: str = "newest"
+    """Of a run: newest, best (where it was judged during training), or the images seen."""
     against: str | None = None
     """Of a run: other real images than those it was trained on, best such as were held out."""
     metrics: str = ",".join(DEFAULT_METRICS)
@@ -64,6 +66,8 @@ class Sides:
     """What the real images are."""
     data: Data
     """How they were prepared."""
+    generator: str
+    """What made the others."""
     train: Features | None = None
     """What the generator was trained on, where that is needed."""
 
@@ -73,14 +77,30 @@ def main(arguments: list[str]) -> int:
     chosen = options(Evaluate, "zerosum evaluate", arguments)
     metrics = read_metrics(chosen.metrics)
     check_options(chosen)
-    needs = {need for group in GROUPS if set(group.metrics) & set(metrics) for need in group.needs}
-    network = features.load(chosen.features, distributed.device())
+    first = distributed.rank() == 0
+    console = Console(stderr=True, markup=False, soft_wrap=True, quiet=not first)
+    with distributed.world():
+        figures = judge(chosen, metrics, console)
+        distributed.barrier()
+    return report(chosen, figures, console) if first else 0
+
+
+def judge(chosen: Evaluate, metrics: list[str], console: Console) -> list[Figure]:
+    """The figures; processes share the features, and the first one measures while the others return nothing."""
+    needs = needed(metrics)
+    with distributed.first_alone():
+        network = features.load(chosen.features, distributed.device())
     if "logits" in needs and network.logits is None:
         raise ValueError(f"the inception-score needs logits, which {chosen.features} has none of: leave it out of --metrics")
-    console = Console(stderr=True, markup=False, soft_wrap=True)
     sides = (judge_run if chosen.generated is None else judge_data)(chosen, network, needs, console)
+    if distributed.rank() > 0:
+        return []
     console.print(f"measuring {', '.join(metrics)}")
-    figures = measure(sides, metrics, network, chosen.seed)
+    return measure(sides, metrics, network, chosen.seed)
+
+
+def report(chosen: Evaluate, figures: list[Figure], console: Console) -> int:
+    """Print and write the figures."""
     text = json.dumps(to_plain(figures), indent=2, allow_nan=False) + "\n"
     if chosen.json:
         sys.stdout.write(text)
@@ -93,21 +113,6 @@ def main(arguments: list[str]) -> int:
         write(out, text)
         console.print(f"figures   {out}")
     return 0
-
-
-def read_metrics(text: str) -> list[str]:
-    """Names of metrics, each once, from `fid,kid,...`.
-
-    Raises:
-        ValueError: an unknown one.
-    """
-    names = list(dict.fromkeys(word.strip() for word in text.split(",")))
-    for name in names:
-        if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown metric {name!r}: {hint}The metrics are {', '.join(METRICS)}")
-    return names
 
 
 def check_options(chosen: Evaluate) -> None:
@@ -123,6 +128,8 @@ def check_options(chosen: Evaluate) -> None:
         raise ValueError(f"{chosen.path} is not a run. To compare two data sets name both, the real one first")
     if chosen.generated is None and chosen.resolution is not None:
         raise ValueError("--resolution is for two data sets; a run is judged at its own resolution")
+    if chosen.generated is not None and chosen.checkpoint != "newest":
+        raise ValueError("--checkpoint is for a run; these are two data sets")
     if chosen.generated is not None and (is_run or chosen.against is not None):
         raise ValueError("give a run (and --against for other real images), or two data sets, the real one first")
 
@@ -134,7 +141,7 @@ def judge_run(chosen: Evaluate, network: FeatureNetwork, needs: Collection[str],
         ValueError: no checkpoint, not images, the data has changed, or a metric needs what is not there.
     """
     folder = Path(chosen.path)
-    sampler, settings = api.load(folder, chosen.family), Run(folder).recipe(chosen.family).data
+    sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
     if "labels" in needs and not ("label" in sampler.gan.given and sampler.card.labels.classes):
         raise ValueError(f"metrics per class are for generators conditioned on classes, which {folder} is not: leave them out")
     if "train" in needs and chosen.against is None:
@@ -150,6 +157,7 @@ def judge_run(chosen: Evaluate, network: FeatureNetwork, needs: Collection[str],
         generated_examples(sampler, network, chosen.n, chosen.seed, like=real, needs=needs),
         "train" if chosen.against is None else chosen.against,
         data,
+        sampler.name,
         None if train is None else data_examples(train, network).features,
     )
 
@@ -172,20 +180,22 @@ def judge_data(chosen: Evaluate, network: FeatureNetwork, needs: Collection[str]
         data_examples(fake, network, n, chosen.seed, needs=needs, labels=labels),
         chosen.path,
         data,
+        chosen.generated,
     )
 
 
 def measure(sides: Sides, metrics: list[str], network: FeatureNetwork, seed: int) -> list[Figure]:
     """The figures, with all that is known of how they came about."""
-    judge, data = network.provenance, sides.data
+    judge = network.provenance
     return evaluate_features(
         sides.real,
         sides.fake,
         metrics,
         judge=judge.name,
         judge_hash=judge.sha256,
-        resize=f"prepared at {data.resolution} x {data.resolution} pixels ({data.fit}); {judge.resize}",
+        resize=preparation(sides.data, network),
         split=sides.split,
+        generator=sides.generator,
         train=sides.train,
         seed=seed,
     )
@@ -197,7 +207,8 @@ def open_images(data: Data) -> Images:
     Raises:
         FileNotFoundError, ValueError: as `open_data`; points; fewer images than can be judged.
     """
-    dataset = open_data(data)
+    with distributed.first_alone():
+        dataset = open_data(data)
     if not isinstance(dataset, Images):
         raise ValueError(f"{data.path} is points: zerosum evaluate judges images; for points, zerosum.evaluate.point_coverage")
     if len(dataset) < LEAST:

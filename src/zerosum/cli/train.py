@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from zerosum import api, distributed, gans
+from zerosum import api, distributed, gans, judging
 from zerosum.cli import say
 from zerosum.cli.options import options
 from zerosum.recipe import Recipe
@@ -17,7 +17,7 @@ from zerosum.run import Run
 USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field VALUE ...]
 
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
---stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back, at most 3 times, if it diverges.
+--stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back if it diverges, at most 3 times.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
 
@@ -66,11 +66,16 @@ def spelled_out(words: list[str]) -> list[str]:
 
 
 def whereabouts(run: Run, family: str) -> str:
-    """Where the results of a run are, and how to use it."""
+    """Where the results of a run are, and how to use it; also whether its best checkpoint is better than its last."""
     own = f" --family {family}" if "." in family else ""
     pictures = [f"samples   {picture}" for picture in run.pictures()[-1:]]
+    warnings = []
+    if decline := judging.find_decline(run):
+        last, best = decline
+        warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
+        own = f" --checkpoint best{own}"
     use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
-    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", use])
+    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *warnings, use])
 
 
 def _no_family(arguments: list[str]) -> int:

@@ -28,12 +28,11 @@ Rule = Callable[[Sequence[Signals], Sequence[Signals]], list[str]]
 
 WINDOW = 5
 """Examinations that a verdict rests on; before there are so many, a run is learning unless it has broken down."""
-HALF = WINDOW // 2
 NEAR, FAR = 0.02, 0.05
 """Distance (energy coefficient) below which samples are near real examples in looks, and above which they are far."""
 GETTING_NEARER = 0.97
 """Distance now over distance before, under which a run improves."""
-FOOLED = 0.35
+FOOLED = 0.15
 ALWAYS_RIGHT = 0.99
 SURE = 0.75
 """D(x) - D(G(z)) of a discriminator that has nothing left to learn."""
@@ -45,6 +44,9 @@ TWINS = 0.5
 GAINING = 0.02
 """Rise of diversity, or fall of the share that is missing, over a window, above which variety grows."""
 WEAK_LABELS = 0.2
+"""Agreement with labels, from 0 as by chance to 1, below which they say nothing."""
+VANISHED, DEAD = 1e-4, 0.01
+"""Gradient norm and diversity below which a network is no longer moved, and samples are all the same."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,16 @@ def all_of(rows: Sequence[Signals], name: str, least: float = -inf, most: float 
 
 
 def diverging(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
-    """Something is NaN or infinite, or what had been learned is lost while scores explode."""
-    if not rows[-1].finite:
+    """Something is NaN or infinite, or the networks have been driven where nothing reaches them any more."""
+    newest = rows[-1]
+    if not newest.finite:
         return ["losses, weights or samples are no longer finite numbers"]
+    if newest.gradient_norms and min(newest.gradient_norms.values()) < VANISHED and (newest.diversity or 0) < DEAD:
+        player, norm = min(newest.gradient_norms.items(), key=lambda item: item[1])
+        return [
+            f"all samples are the same, and the gradient of the {player} has vanished ({norm:.1g})",
+            f"scores have grown to {newest.score_real:.3g} and {newest.score_fake:.3g}",
+        ]
     return []
 
 
@@ -136,16 +145,14 @@ def generator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) ->
     """The discriminator is fooled by samples that are far from real."""
     if all_of(rows, "accuracy", most=FOOLED) and all_of(rows, "distance", least=FAR):
         accuracy, distance = rows[-1].accuracy, rows[-1].distance
-        return [
-            f"the discriminator ranks only {accuracy:.0%} of pairs rightly, though samples are {distance:.2f} from real examples"
-        ]
+        return [f"the discriminator ranks only {accuracy:.0%} of pairs rightly, yet samples are {distance:.2f} from real ones"]
     return []
 
 
 def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples lack variety, and do not gain any."""
     missing, diversity, twins = (known(rows, name) for name in ("missing_share", "diversity", "duplicates"))
-    if len(missing) < WINDOW or rising(diversity) or rising([-share for share in missing]):
+    if len(missing) < WINDOW or (improving(rows) and (rising(diversity) or rising([-share for share in missing]))):
         return []
     newest, evidence = rows[-1], []
     if min(missing) > MISSING:
@@ -193,15 +200,17 @@ def in_equilibrium(rows: Sequence[Signals], history: Sequence[Signals]) -> list[
 
 def stalled(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples are far from real examples and come no nearer."""
-    if len(rows) < WINDOW or improving(rows):
+    if len(history) < 2 * WINDOW or improving(rows) or improving(history[-2 * WINDOW :]):
         return []
-    return [f"samples have stayed at {rows[-1].distance:.3f} from real examples for {WINDOW} examinations", *balance(rows[-1])]
+    distance = rows[-1].distance
+    return [f"samples have stayed at {distance:.3f} from real examples for {2 * WINDOW} examinations", *balance(rows[-1])]
 
 
 def improving(rows: Sequence[Signals]) -> bool:
     """Whether samples are coming nearer to real examples."""
     distances = known(rows, "distance")
-    return len(distances) < WINDOW or fmean(distances[-HALF:]) < GETTING_NEARER * fmean(distances[:HALF])
+    half = len(distances) // 2
+    return len(distances) < WINDOW or fmean(distances[-half:]) < GETTING_NEARER * fmean(distances[:half])
 
 
 def rising(values: Sequence[float]) -> bool:
@@ -212,7 +221,7 @@ def rising(values: Sequence[float]) -> bool:
 def balance(newest: Signals) -> Iterator[str]:
     """How far D is from 1/2."""
     if newest.probability_real is not None and newest.probability_fake is not None:
-        yield f"D(x) is {newest.probability_real:.2f} and D(G(z)) {newest.probability_fake:.2f}; both are 1/2 where D cannot tell"
+        yield f"D(x) is {newest.probability_real:.2f}, D(G(z)) {newest.probability_fake:.2f}; both are 1/2 where D cannot tell"
     if newest.accuracy is not None:
         yield f"the discriminator ranks {newest.accuracy:.0%} of pairs rightly; 50 % where it cannot tell"
 

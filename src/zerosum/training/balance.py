@@ -11,7 +11,7 @@ SLOWEST, FASTEST = 1 / 8, 4.0
 
 
 class Balance:
-    """Plays of every turn in a step. With a target, a player that reports an accuracy plays `pace` times as often as its turn says.
+    """Plays of every turn in a step. With a target, a player that reports an accuracy plays `pace` times what its turn says.
 
     Args:
         target: accuracy in (0.5, 1) to hold, the share of pairs of a real and a generated example that are ranked rightly;

@@ -27,6 +27,8 @@ class Job:
     every: int
     run: Callable[[State, dict[str, float]], object]
     """Called in the first process with the state and the newest means. It may look at the state but must not change it."""
+    together: bool = False
+    """Whether every process calls it, each with means of its own."""
 
 
 @dataclass
@@ -55,8 +57,8 @@ class Loop:
         Raises:
             DivergedError: a loss or a weight became NaN or infinite; no job has seen it.
         """
-        state, turns, newest = self.state, self.state.gan.turns(), dict[str, float]()
-        while state.images < self.images:
+        state, turns, newest, stopping = self.state, self.state.gan.turns(), dict[str, float](), False
+        while state.images < self.images and not stopping:
             state.set_rates()
             log_due = self._due(self.log_every)
             first = self.feed.draw(state.draws)
@@ -75,11 +77,9 @@ class Loop:
                 state.update_average(self.average)
             if log_due or due:
                 newest |= self._read_means()
-            if distributed.rank() == 0:
-                for job in due:
+            for job in due:
+                if job.together or distributed.rank() == 0:
                     job.run(state, newest)
-            if stopping:
-                return
 
     def _due(self, every: int) -> bool:
         """Whether the step about to be played completes another `every` images."""
