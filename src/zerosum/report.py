@@ -5,7 +5,7 @@ import html
 import io
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zerosum.recipe import flatten
 from zerosum.run import Run, write
@@ -14,6 +14,21 @@ T = TypeVar("T")
 
 MAX_POINTS = 1_000
 """Points drawn of one curve."""
+SIGNALS = {
+    "images": "images",
+    "accuracy": "accuracy of the discriminator/training examples",
+    "accuracy_held_out": "accuracy of the discriminator/held-out examples",
+    "overfitting": "accuracy of the discriminator/overfitting",
+    "distance": "distance to real examples/samples",
+    "distance_floor": "distance to real examples/held-out examples",
+    "diversity": "variety of samples/diversity",
+    "missing_share": "variety of samples/share missing",
+    "duplicates": "variety of samples/duplicates",
+    "copies": "variety of samples/copies",
+    "label_signal": "agreement with labels/real examples",
+    "label_agreement": "agreement with labels/samples",
+}
+"""What is drawn of the doctor's findings: panel/name."""
 PANELS_LAST = ("rate", "images_per_second")
 MAX_PICTURES = 12
 """Pictures in the sample timeline."""
@@ -38,6 +53,7 @@ def write_report(run: Run) -> Path:
         f"<!doctype html><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{title}</title>",
         f"<style>{STYLE}</style><h1>{title}</h1>",
         f"<p>{images:,} of {recipe['train']['images']:,} images seen; trained on {card.num_examples:,} examples.</p>",
+        diagnosis(run.diagnoses()),
         f"<h2>Newest samples</h2><img class='newest' src='{embed(pictures[-1])}' alt='samples'>" if pictures else "",
         "<h2>Curves</h2>" + curves(stats),
         "<h2>Samples over time</h2><p>The same latents, as the run went on; last, real data.</p><div class='row'>",
@@ -48,6 +64,17 @@ def write_report(run: Run) -> Path:
     path = run.folder / "report.html"
     write(path, "\n".join(parts))
     return path
+
+
+def diagnosis(rows: list[dict[str, Any]]) -> str:
+    """The doctor's newest verdict, and how it came about."""
+    if not rows:
+        return ""
+    newest = rows[-1]
+    says = {"because": "evidence", "try": "advice", "note": "remarks"}
+    items = "".join(f"<li>{word}: {html.escape(text)}</li>" for word, field in says.items() for text in newest.get(field, ()))
+    signals = [{name: row[field] for field, name in SIGNALS.items() if field in row} for row in rows]
+    return f"<h2>Verdict: {html.escape(newest['verdict'])}</h2><ul>{items}</ul>{curves(signals)}"
 
 
 def curves(stats: list[dict[str, float]]) -> str:

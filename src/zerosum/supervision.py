@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -73,9 +73,9 @@ class Supervisor:
 
     def write_down(self, found: Signals, players: Players) -> None:
         """Add to the run's diagnosis."""
-        before, self.newest = self.newest, diagnose([*history(self.run), found], players)
-        self.run.append_diagnosis({**found.to_row(), "verdict": self.newest.verdict})
-        if before is None or before.verdict != self.newest.verdict:
+        before, self.newest = self.newest.verdict if self.newest else "learning", diagnose([*history(self.run), found], players)
+        self.run.append_diagnosis({**found.to_row(), **asdict(self.newest)})
+        if before != self.newest.verdict:
             log.info("at %s images: %s", f"{found.images:,}", self.newest)
         self.show(self.newest.verdict)
         self.is_over = self.has_converged() or self.wants_recovery()

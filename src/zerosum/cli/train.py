@@ -66,16 +66,17 @@ def spelled_out(words: list[str]) -> list[str]:
 
 
 def whereabouts(run: Run, family: str) -> str:
-    """Where the results of a run are, and how to use it; also whether its best checkpoint is better than its last."""
+    """Where a run's results are, how healthy it is, whether its best checkpoint beats its last, and how to use it."""
     own = f" --family {family}" if "." in family else ""
     pictures = [f"samples   {picture}" for picture in run.pictures()[-1:]]
+    verdicts = [f"verdict   {row['verdict']} (why: zerosum doctor {run.folder}{own})" for row in run.diagnoses()[-1:]]
     warnings = []
     if decline := judging.find_decline(run):
         last, best = decline
         warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
         own = f" --checkpoint best{own}"
     use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
-    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *warnings, use])
+    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
 
 
 def _no_family(arguments: list[str]) -> int:
