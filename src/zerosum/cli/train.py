@@ -18,6 +18,7 @@ from zerosum.run import Run
 USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field VALUE ...]
 
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
+--augment diffaug|ada: the discriminator sees transformed images only, so that few of them last longer.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
 
@@ -27,7 +28,7 @@ class Train:
     """Train a GAN, or resume a run."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    """What to train. `--data PATH` is short for `--data.path PATH`."""
+    """What to train. `--data PATH` is short for `--data.path PATH`, `--augment KIND` for `--gan.stabilisers.augment KIND`."""
     out: Path
     """The run folder. If it holds an unfinished run of the same recipe, that is resumed."""
 
@@ -39,7 +40,10 @@ def main(arguments: list[str]) -> int:
     name, *rest = arguments
     recipe = gans.get_recipe(name)
     default = Train(recipe, api.default_folder(name))
-    rest = [re.sub(r"^--data(?==|$)", "--data.path", word) for word in rest]
+    if not hasattr(recipe.gan, "stabilisers") and any(re.match("--augment(=|$)", word) for word in rest):
+        raise ValueError(f"--augment: {recipe.family} has no gan.stabilisers; leave it out, or train a family that has them")
+    for short, full in (("data", "data.path"), ("augment", "gan.stabilisers.augment")):
+        rest = [re.sub(f"^--{short}(?==|$)", f"--{full}", word) for word in rest]
     chosen = options(Train, f"zerosum train {name}", rest, default)
     if chosen.recipe.family != recipe.family:
         raise ValueError(

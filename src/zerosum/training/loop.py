@@ -123,7 +123,7 @@ class Loop:
                 self.means.add(f"gradient_norm/{turn.player}", gradient_norm(moving))
             optimiser.step()
             if turn.project:
-                turn.project()
+                turn.project(state.batch)
 
     def _backward(self, turn: Turn, batch: Batch, weight: float) -> None:
         loss = turn.loss(batch, self.state.images / self.images)
