@@ -7,14 +7,15 @@ from zerosum.augment import ada, diffaug
 from zerosum.recipe import Stabilisers
 
 AVERAGED = 4
-"""Updates over which the signs are averaged: by a fixed mean in the paper (sec. 3), by a moving one here."""
+"""Updates in the moving mean of the signs. The paper changes the probability once every four updates (sec. 3), here after each."""
 
 
 class Augment(nn.Module):
     """What stands before the discriminator: nothing, DiffAugment, or adaptive augmentation (ADA, Karras et al. 2020, sec. 3).
 
-    ADA overfits no more when r_t = E[sign(D(x))] over real images x stays at its target: after every update its probability
-    goes up or down by images / `augment_images`, within [0, `augment_limit`]. Probability and mean sign are buffers.
+    ADA holds r_t = E[sign(D(x))] over real images x, which overfitting drives to 1, at its target (sec. 3): after every update
+    its probability goes up or down by images / `augment_images`, within [0, `augment_limit`]. Probability and r_t are
+    buffers, so they are saved with the networks.
 
     Args:
         cures: which kind, and ADA's target, limit and speed.

@@ -3,8 +3,8 @@
 Pixel blitting, geometric and colour transformations ("bgc", the paper's choice, sec. 3), each with the same probability p. As
 long as p is well below 1 the generator cannot put them into its own images without being seen (sec. 2.2).
 
-Different here: the geometric part is one cubic interpolation, where the paper goes through an image of twice the size,
-filtered by a sym6 wavelet; and the image goes on outside as its mirror image without end, where the paper has one such copy.
+Different here: blitting and geometry are one cubic interpolation, where the paper goes through an image of twice the size,
+filtered by a sym6 wavelet. As in the paper the image goes on outside as its mirror image.
 """
 
 from math import pi
