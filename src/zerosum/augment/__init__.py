@@ -7,7 +7,7 @@ from zerosum.augment import ada, diffaug
 from zerosum.recipe import Stabilisers
 
 AVERAGED = 4
-"""Updates in the moving mean of the signs. The paper changes the probability once every four updates (sec. 3), here after each."""
+"""Updates in the moving mean of the signs; the paper changes the probability once every four updates (sec. 3)."""
 
 
 class Augment(nn.Module):
