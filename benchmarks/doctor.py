@@ -11,17 +11,21 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 
-from zerosum import api, get_recipe
+from zerosum import api, get_recipe, train
 from zerosum.data import Dataset, Images, open_data, split
 from zerosum.data.feed import Feed
 from zerosum.diagnose.examination import Reference, Signals, examine
 from zerosum.recipe import Recipe
+from zerosum.run import Run
 from zerosum.schedules import Schedule
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.state import State
@@ -84,6 +88,10 @@ CASES = {
 }
 
 
+RESCUES = [(recipe, factor) for recipe in ("gan:cpu", "dcgan:cpu", "sngan:cpu", "wgan_gp:cpu") for factor in (100, 1000)]
+"""Runs at so many times their rates, with leave to recover."""
+
+
 def scaled(schedule: Schedule, factor: float, length: float) -> Schedule:
     """The schedule with other values, over another length."""
     start, end = schedule.start * factor, schedule.end * factor
@@ -136,6 +144,21 @@ def play(case: Case, seed: int) -> list[Signals]:
     return found
 
 
+def rescue(recipe: str, factor: float, seed: int) -> dict[str, Any]:
+    """Train at rates that are `factor` times too high, with leave to recover: what came of it."""
+    folder = RUNS / f"rescue-{recipe.partition(':')[0]}-{factor:g}-{seed}"
+    case = Case(recipe, HEALTHY, dict.fromkeys(get_recipe(recipe).optimisers, factor))
+    settings = shortened(case, seed)
+    every = settings.train.images // EVERY
+    jobs = replace(settings.jobs, recover=3, log_every=every, diagnose_every=every, checkpoint_every=every, keep=EVERY)
+    with suppress(DivergedError):
+        train(replace(settings, jobs=jobs), folder, console=Console(quiet=True))
+    run = Run(folder)
+    newest, recoveries = run.diagnoses()[-1], [recovery["reason"] for recovery in run.recoveries()]
+    found = {name: newest.get(name) for name in ("images", "verdict", "distance", "diversity")}
+    return {"recipe": recipe, "factor": factor, "seed": seed, "recoveries": recoveries, **found}
+
+
 def main() -> None:
     """Play what is missing and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -156,6 +179,11 @@ def main() -> None:
                 json.dumps({"case": name, "seed": seed, "seconds": seconds, "rows": [row.to_row() for row in found]})
             )
             print(f"{name}, seed {seed}: {seconds:.0f} s", flush=True)
+        for recipe, factor in RESCUES:
+            path = RUNS / f"rescue-{recipe.partition(':')[0]}-{factor:g}-{seed}.json"
+            if not path.exists():
+                path.write_text(json.dumps(rescue(recipe, factor, seed)))
+                print(path.read_text(), flush=True)
 
 
 if __name__ == "__main__":

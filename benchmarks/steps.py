@@ -63,7 +63,7 @@ def bare_step(recipe: Recipe, batches: list[Batch]) -> Callable[[], None]:
                 sum(turn.loss(batches[play], 0.0).terms.values()).backward()
                 state.optimisers[turn.player].step()
                 if turn.project:
-                    turn.project()
+                    turn.project(state.batch)
 
     return step
 

@@ -11,7 +11,7 @@ SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "losses", "regularizers")
-TOOLS = ("nn", "data", "distributed", "features")
+TOOLS = ("nn", "augment", "data", "distributed", "features")
 VERBS = ("training", "evaluate", "diagnose", "report")
 DOORS = ("api", "judging", "supervision", "cli", "__init__", "__main__")
 

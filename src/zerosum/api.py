@@ -108,7 +108,7 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
 
             def watch(images: int, display: Display = display, supervisor: Supervisor = supervisor) -> bool:
                 display.advance(images)
-                return stopped.is_set() or supervisor.is_over
+                return stopped.is_set() or supervisor.ending is not None
 
             loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
             with display:
@@ -152,13 +152,13 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
         if first:
             with suppress(OSError):  # never in front of what has just gone wrong
                 write_report(run)
-    if reason or distributed.any_rank(supervisor.wants_recovery()):
+    if reason or distributed.any_rank(supervisor.ending == "diverging"):
         distributed.barrier()
         if first:
             supervisor.recover(state.images, reason or "the doctor finds the run diverging")
         distributed.barrier()
         return True
-    if distributed.any_rank(supervisor.has_converged()):
+    if distributed.any_rank(supervisor.ending == "converged"):
         log.info("converged at %s images", f"{state.images:,}")
     elif state.images < loop.images:
         log.info("stopped at %s images; the same command goes on from there", f"{state.images:,}")

@@ -56,8 +56,23 @@ class Stabilisers:
     label_smoothing: float = 0.0
     """One-sided, for cross-entropy losses: the discriminator's target for real images is 1 minus this (Salimans 2016,
     sec. 3.4)."""
+    augment: Literal["none", "diffaug", "ada"] = "none"
+    """Let the discriminator see transformed images only, real and generated, where images are few: DiffAugment (Zhao 2020), or
+    adaptive augmentation (Karras 2020, "Training generative adversarial networks with limited data")."""
+    augment_target: float = 0.6
+    """Of ada: the mean sign of the scores of real images, in (-1, 1), above which augmentation grows and below which it
+    shrinks."""
+    augment_limit: float = 0.8
+    """Of ada: the largest probability of a transformation, in (0, 1]; above 0.8 samples may come out rotated or recoloured."""
+    augment_images: int = 500_000
+    """Of ada: images in which the probability can go from 0 to 1; fewer for short runs."""
 
     def __post_init__(self) -> None:
+        if not -1 < self.augment_target < 1:
+            raise ValueError(f"augment_target must be in (-1, 1), not {self.augment_target}")
+        if not 0 < self.augment_limit <= 1:
+            raise ValueError(f"augment_limit must be in (0, 1], not {self.augment_limit}")
+        positive(augment_images=self.augment_images)
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), not {self.label_smoothing}")
         not_negative(instance_noise=self.instance_noise)

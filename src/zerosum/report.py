@@ -25,7 +25,6 @@ SIGNALS = {
     "missing_share": "variety of samples/share missing",
     "duplicates": "variety of samples/duplicates",
     "copies": "variety of samples/copies",
-    "label_signal": "agreement with labels/real examples",
     "label_agreement": "agreement with labels/samples",
 }
 """What is drawn of the doctor's findings: panel/name."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from zerosum.training.state import State
 
 log = logging.getLogger("zerosum")
 
-SOFTER = 0.2
+SOFTER = 0.1
 """Factor of all learning rates at every recovery."""
 
 
@@ -42,8 +42,8 @@ class Supervisor:
     makes: str
     show: Callable[[str], None]
     newest: Diagnosis | None = None
-    is_over: bool = False
-    """Whether the run should not go on: it has converged and is to stop then, or diverges and may be brought back."""
+    ending: Literal["converged", "diverging"] | None = None
+    """Why the run should not go on: it has converged and is to stop then, or diverges and may be brought back."""
 
     @property
     def job(self) -> Job:
@@ -78,15 +78,14 @@ class Supervisor:
         if before != self.newest.verdict:
             log.info("at %s images: %s", f"{found.images:,}", self.newest)
         self.show(self.newest.verdict)
-        self.is_over = self.has_converged() or self.wants_recovery()
+        if self.newest.verdict == "diverging" and self.may_recover():
+            self.ending = "diverging"
+        elif self.has_converged():
+            self.ending = "converged"
 
     def has_converged(self) -> bool:
         """Whether the run should end here because it has converged."""
         return self.recipe.jobs.stop_when == "converged" and converged([row["verdict"] for row in self.run.diagnoses()])
-
-    def wants_recovery(self) -> bool:
-        """Whether the run diverges and may still be brought back."""
-        return self.newest is not None and self.newest.verdict == "diverging" and self.may_recover()
 
     def may_recover(self) -> bool:
         """Whether another recovery is allowed."""

@@ -18,10 +18,16 @@ USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any
 
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
 --stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back if it diverges, at most 3 times.
+--augment diffaug|ada: the discriminator sees transformed images only, so that few of them last longer.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
 
-SHORT = {"--data": "--data.path", "--stop-when": "--jobs.stop_when", "--recover": "--jobs.recover"}
+SHORT = {
+    "--data": "--data.path",
+    "--augment": "--gan.stabilisers.augment",
+    "--stop-when": "--jobs.stop_when",
+    "--recover": "--jobs.recover",
+}
 """Short names of options."""
 
 
@@ -30,7 +36,8 @@ class Train:
     """Train a GAN, or resume a run."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    """What to train. `--data PATH` is short for `--data.path PATH`, `--stop-when` and `--recover` for those of jobs."""
+    """What to train. Short names: `--data` for `--data.path`, `--augment` for `--gan.stabilisers.augment`, `--stop-when` and
+    `--recover` for those of `--jobs`."""
     out: Path
     """The run folder. If it holds an unfinished run of the same recipe, that is resumed."""
 
@@ -42,6 +49,8 @@ def main(arguments: list[str]) -> int:
     name, *rest = arguments
     recipe = gans.get_recipe(name)
     default = Train(recipe, api.default_folder(name))
+    if not hasattr(recipe.gan, "stabilisers") and any(word.partition("=")[0] == "--augment" for word in rest):
+        raise ValueError(f"--augment: {recipe.family} has no gan.stabilisers; leave it out, or train a family that has them")
     chosen = options(Train, f"zerosum train {name}", spelled_out(rest), default)
     if chosen.recipe.family != recipe.family:
         raise ValueError(

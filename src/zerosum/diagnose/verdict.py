@@ -45,8 +45,10 @@ GAINING = 0.02
 """Rise of diversity, or fall of the share that is missing, over a window, above which variety grows."""
 WEAK_LABELS = 0.2
 """Agreement with labels, from 0 as by chance to 1, below which they say nothing."""
-VANISHED, DEAD = 1e-4, 0.01
-"""Gradient norm and diversity below which a network is no longer moved, and samples are all the same."""
+VANISHED, EXPLODED = 1e-5, 100.0
+"""Gradient norm below which a network is no longer moved; difference of logits that no sigmoid tells from infinity."""
+LOST = 5.0
+"""Distance over the best distance so far, above which what had been learned is lost."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,20 @@ def diverging(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     newest = rows[-1]
     if not newest.finite:
         return ["losses, weights or samples are no longer finite numbers"]
-    if newest.gradient_norms and min(newest.gradient_norms.values()) < VANISHED and (newest.diversity or 0) < DEAD:
-        player, norm = min(newest.gradient_norms.items(), key=lambda item: item[1])
+    distances = known(history, "distance")
+    if len(distances) < 2 or min(distances[-2:]) < FAR:
+        return []
+    player, norm = min((newest.gradient_norms or {"": inf}).items(), key=lambda item: item[1])
+    if norm < VANISHED:
         return [
-            f"all samples are the same, and the gradient of the {player} has vanished ({norm:.1g})",
-            f"scores have grown to {newest.score_real:.3g} and {newest.score_fake:.3g}",
+            f"the gradient of the {player} has vanished ({norm:.1g}), and samples are {distances[-1]:.2f} from real examples"
         ]
+    if newest.probability_real is not None and (newest.score_real or 0) - (newest.score_fake or 0) > EXPLODED:
+        return [
+            f"scores have grown to {newest.score_real:.3g} and {newest.score_fake:.3g}, where nothing can be learned from them"
+        ]
+    if min(distances[-2:]) > max(LOST * min(distances), 0.2):
+        return [f"samples were {min(distances):.3f} from real examples, and are now {distances[-1]:.3f}"]
     return []
 
 

@@ -110,7 +110,7 @@ class Loop:
             before = [parameter.detach().clone() for parameter in moving] if measure else []
             optimiser.step()
             if turn.project:
-                turn.project()
+                turn.project(state.batch)
             if measure:
                 self.means.add(f"gradient_norm/{turn.player}", total_norm([p.grad for p in moving if p.grad is not None]))
                 change = total_norm([new.detach() - old for new, old in zip(moving, before, strict=True)])
