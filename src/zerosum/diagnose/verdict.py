@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import inf
 from statistics import fmean
 from typing import Literal, get_args
@@ -41,8 +40,6 @@ COPIED = 0.2
 MISSING = 0.25
 UNIFORM = 0.5
 TWINS = 0.5
-GAINING = 0.02
-"""Rise of diversity, or fall of the share that is missing, over a window, above which variety grows."""
 WEAK_LABELS = 0.2
 """Agreement with labels, from 0 as by chance to 1, below which they say nothing."""
 VANISHED, EXPLODED = 1e-5, 100.0
@@ -162,7 +159,7 @@ def generator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) ->
 def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples lack variety, and do not gain any."""
     missing, diversity, twins = (known(rows, name) for name in ("missing_share", "diversity", "duplicates"))
-    if len(missing) < WINDOW or (improving(rows) and (rising(diversity) or rising([-share for share in missing]))):
+    if len(missing) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
         return []
     newest, evidence = rows[-1], []
     if min(missing) > MISSING:
@@ -223,9 +220,13 @@ def improving(rows: Sequence[Signals]) -> bool:
     return len(distances) < WINDOW or fmean(distances[-half:]) < GETTING_NEARER * fmean(distances[:half])
 
 
-def rising(values: Sequence[float]) -> bool:
-    """Whether values rise, but for one step at most."""
-    return values[-1] > values[0] + GAINING and sum(after > before for before, after in pairwise(values)) >= len(values) - 2
+def gaining(history: Sequence[Signals]) -> bool:
+    """Whether samples show more than they did a window ago, and come nearer to real examples."""
+    later, earlier = (
+        [fmean(known(rows, name) or [0.0]) for name in ("diversity", "missing_share", "distance")]
+        for rows in (history[-WINDOW:], history[-2 * WINDOW : -WINDOW])
+    )
+    return later[0] > 1.05 * earlier[0] and later[1] < earlier[1] - 0.05 and later[2] < 0.9 * earlier[2]
 
 
 def balance(newest: Signals) -> Iterator[str]:
