@@ -27,6 +27,7 @@ from zerosum.data import Dataset, Images, open_data, split
 from zerosum.data.feed import Feed
 from zerosum.diagnose.examination import Reference, Signals, examine
 from zerosum.diagnose.verdict import HEALTHY, Players, diagnose
+from zerosum.gans import dcgan
 from zerosum.recipe import Recipe
 from zerosum.run import Run
 from zerosum.schedules import Schedule
@@ -57,11 +58,25 @@ class Case:
     """Of the positions to train on, those that the discriminator is shown."""
     shuffled: bool = False
     """Whether labels are shuffled."""
+    cure: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    """What the doctor advised."""
 
 
 def few(dataset: Dataset, positions: np.ndarray) -> np.ndarray:
     """200 examples."""
     return np.sort(np.random.default_rng(0).permutation(positions)[:200])
+
+
+def balanced(recipe: Recipe) -> Recipe:
+    """--train.balance 0.8."""
+    return replace(recipe, train=replace(recipe.train, balance=0.8))
+
+
+def augmented(recipe: Recipe) -> Recipe:
+    """--augment ada --gan.stabilisers.augment-images 50000."""
+    assert isinstance(recipe.gan, dcgan.Config)
+    stabilisers = replace(recipe.gan.stabilisers, augment="ada", augment_images=50_000)
+    return replace(recipe, gan=replace(recipe.gan, stabilisers=stabilisers))
 
 
 def half_the_classes(dataset: Dataset, positions: np.ndarray) -> np.ndarray:
@@ -91,6 +106,8 @@ CASES = {
 }
 
 
+CURES = {"discriminator rate x 50": balanced, "discriminator rate / 50": balanced, "200 images": augmented}
+"""What the doctor advises, tried."""
 RESCUES = [(recipe, 1000.0) for recipe in ("gan:cpu", "dcgan:cpu", "sngan:cpu")]
 """Runs at so many times their rates, with leave to recover."""
 
@@ -116,7 +133,7 @@ def shortened(case: Case, seed: int) -> Recipe:
 
 def play(case: Case, seed: int) -> list[Signals]:
     """Train, with an examination now and then."""
-    recipe = shortened(case, seed)
+    recipe = case.cure(shortened(case, seed))
     dataset, device = open_data(recipe.data), torch.device("cpu")
     if case.shuffled:
         assert isinstance(dataset, Images)
@@ -124,7 +141,7 @@ def play(case: Case, seed: int) -> list[Signals]:
     train, held_out = split(len(dataset), recipe.data.held_out)
     shown = case.keep(dataset, train)
     gan = api.build_gan(recipe, dataset.card, device)
-    state = State(gan, recipe.optimisers, recipe.train.batch)
+    state = State(gan, recipe.optimisers, recipe.train.batch, recipe.train.balance)
     # Memorisation shows only beside the examples that were shown.
     reference = Reference(dataset, shown if case.keep is few else train, held_out, gan.makes)
     found: list[Signals] = []
@@ -188,6 +205,21 @@ def confusion() -> str:
     return "\n".join(lines)
 
 
+def cures() -> str:
+    """What became of ailing runs with and without what the doctor advises."""
+    lines = ["| run | tried | verdict at the end | distance at the end | without: distance |", "|---|---|---|---|---|"]
+    for name, cure in CURES.items():
+        cured, ailing = (
+            [json.loads(path.read_text())["rows"] for path in sorted(RUNS.glob(f"{file_name(word)}-[0-9]*.json"))]
+            for word in (f"{name} cured", name)
+        )
+        ends = Counter(verdicts(rows)[-1] for rows in cured)
+        said = ", ".join(f"{word} ({count})" for word, count in ends.items())
+        distances = [", ".join(f"{rows[-1]['distance']:.3f}" for rows in runs) for runs in (cured, ailing)]
+        lines.append(f"| {name} | {(cure.__doc__ or '').strip('.')} | {said} | {distances[0]} | {distances[1]} |")
+    return "\n".join(lines)
+
+
 def rescues() -> str:
     """Of the runs that diverged, how many were saved."""
     lines = ["| recipe | rates times | runs | diverged | saved | recoveries each |", "|---|---|---|---|---|---|"]
@@ -214,17 +246,18 @@ def main() -> None:
     """Play what is missing and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--only", nargs="+", help="names of cases")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     RUNS.mkdir(parents=True, exist_ok=True)
+    cases = CASES | {f"{name} cured": replace(CASES[name], cure=cure) for name, cure in CURES.items()}
     for seed in chosen.seeds:
-        for name in chosen.only:
+        for name, case in cases.items():
             path = RUNS / f"{file_name(name)}-{seed}.json"
-            if path.exists():
+            if path.exists() or (chosen.only and name not in chosen.only):
                 continue
             begun = time.process_time()
-            found = play(CASES[name], seed)
+            found = play(case, seed)
             seconds = time.process_time() - begun
             path.write_text(
                 json.dumps({"case": name, "seed": seed, "seconds": seconds, "rows": [row.to_row() for row in found]})
@@ -236,7 +269,7 @@ def main() -> None:
                 path.write_text(json.dumps(rescue(recipe, factor, seed)))
                 print(path.read_text(), flush=True)
     text = PAGE.read_text()
-    for mark, table in {"verdicts": confusion(), "rescues": rescues()}.items():
+    for mark, table in {"verdicts": confusion(), "cures": cures(), "rescues": rescues()}.items():
         head, _, rest = text.partition(f"<!-- {mark} -->\n")
         text = f"{head}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{rest.partition(f'<!-- /{mark} -->')[2]}"
     PAGE.write_text(text)
