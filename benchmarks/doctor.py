@@ -72,6 +72,13 @@ def balanced(recipe: Recipe) -> Recipe:
     return replace(recipe, train=replace(recipe.train, balance=0.8))
 
 
+def slower(recipe: Recipe) -> Recipe:
+    """A quarter of the discriminator's rate."""
+    optimiser = recipe.optimisers["discriminator"]
+    quarter = replace(optimiser, rate=scaled(optimiser.rate, 0.25, 1))
+    return replace(recipe, optimisers={**recipe.optimisers, "discriminator": quarter})
+
+
 def augmented(recipe: Recipe) -> Recipe:
     """--augment ada --gan.stabilisers.augment-images 50000."""
     assert isinstance(recipe.gan, dcgan.Config)
@@ -106,7 +113,11 @@ CASES = {
 }
 
 
-CURES = {"discriminator rate x 50": balanced, "discriminator rate / 50": balanced, "200 images": augmented}
+CURES: dict[str, tuple[Callable[[Recipe], Recipe], ...]] = {
+    "discriminator rate x 50": (slower, balanced),
+    "discriminator rate / 50": (balanced,),
+    "200 images": (augmented,),
+}
 """What the doctor advises, tried."""
 RESCUES = [(recipe, 1000.0) for recipe in ("gan:cpu", "dcgan:cpu", "sngan:cpu")]
 """Runs at so many times their rates, with leave to recover."""
@@ -208,10 +219,10 @@ def confusion() -> str:
 def cures() -> str:
     """What became of ailing runs with and without what the doctor advises."""
     lines = ["| run | tried | verdict at the end | distance at the end | without: distance |", "|---|---|---|---|---|"]
-    for name, cure in CURES.items():
+    for name, cure in ((name, cure) for name, tried in CURES.items() for cure in tried):
         cured, ailing = (
             [json.loads(path.read_text())["rows"] for path in sorted(RUNS.glob(f"{file_name(word)}-[0-9]*.json"))]
-            for word in (f"{name} cured", name)
+            for word in (f"{name} {cure.__name__}", name)
         )
         ends = Counter(verdicts(rows)[-1] for rows in cured)
         said = ", ".join(f"{word} ({count})" for word, count in ends.items())
@@ -250,7 +261,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     RUNS.mkdir(parents=True, exist_ok=True)
-    cases = CASES | {f"{name} cured": replace(CASES[name], cure=cure) for name, cure in CURES.items()}
+    cases = CASES | {
+        f"{name} {cure.__name__}": replace(CASES[name], cure=cure) for name, tried in CURES.items() for cure in tried
+    }
     for seed in chosen.seeds:
         for name, case in cases.items():
             path = RUNS / f"{file_name(name)}-{seed}.json"

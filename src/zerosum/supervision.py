@@ -92,8 +92,11 @@ class Supervisor:
         return len(self.run.recoveries()) < self.recipe.jobs.recover
 
     def recover(self, images: int, reason: str) -> None:
-        """Go back to the newest checkpoint that is no newer than the last healthy examination, and write down why."""
-        rows = self.run.diagnoses()
+        """Go back to the newest checkpoint that is no newer than the last healthy examination, and write down why.
+
+        Divergence shows in two examinations: the two before the last are not trusted, whatever was said of them.
+        """
+        rows = self.run.diagnoses()[:-3]
         healthy = max((row["images"] for row in rows if row["verdict"] in HEALTHY), default=0)
         back_to = max((int(folder.name) for folder in self.run.checkpoints() if int(folder.name) <= healthy), default=0)
         number = len(self.run.recoveries()) + 1
