@@ -74,9 +74,19 @@ def balanced(recipe: Recipe) -> Recipe:
 
 def slower(recipe: Recipe) -> Recipe:
     """A quarter of the discriminator's rate."""
+    return paced(recipe, 0.25)
+
+
+def faster(recipe: Recipe) -> Recipe:
+    """Four times the discriminator's rate."""
+    return paced(recipe, 4)
+
+
+def paced(recipe: Recipe, factor: float) -> Recipe:
+    """The recipe with another rate of its discriminator."""
     optimiser = recipe.optimisers["discriminator"]
-    quarter = replace(optimiser, rate=scaled(optimiser.rate, 0.25, 1))
-    return replace(recipe, optimisers={**recipe.optimisers, "discriminator": quarter})
+    changed = replace(optimiser, rate=scaled(optimiser.rate, factor, 1))
+    return replace(recipe, optimisers={**recipe.optimisers, "discriminator": changed})
 
 
 def augmented(recipe: Recipe) -> Recipe:
@@ -115,7 +125,7 @@ CASES = {
 
 CURES: dict[str, tuple[Callable[[Recipe], Recipe], ...]] = {
     "discriminator rate x 50": (slower, balanced),
-    "discriminator rate / 50": (balanced,),
+    "discriminator rate / 50": (faster, balanced),
     "200 images": (augmented,),
 }
 """What the doctor advises, tried."""
