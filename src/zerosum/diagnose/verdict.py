@@ -216,8 +216,10 @@ def stalled(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
 def improving(rows: Sequence[Signals]) -> bool:
     """Whether samples are coming nearer to real examples."""
     distances = known(rows, "distance")
-    half = len(distances) // 2
-    return len(distances) < WINDOW or fmean(distances[-half:]) < GETTING_NEARER * fmean(distances[:half])
+    if len(distances) < WINDOW:
+        return True
+    before, now = fmean(distances[: len(distances) // 2]), fmean(distances[-(len(distances) // 2) :])
+    return before - now > (1 - GETTING_NEARER) * abs(before)
 
 
 def gaining(history: Sequence[Signals]) -> bool:
