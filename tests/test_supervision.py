@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import zerosum
-from zerosum import supervision
+from zerosum import api, supervision
 from zerosum.api import build_gan, train
 from zerosum.data import open_data
 from zerosum.diagnose.examination import Signals
@@ -27,10 +27,17 @@ CPU = torch.device("cpu")
 RATE = 1e-3
 
 
+@pytest.fixture(autouse=True)
+def without_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports take longer than these runs."""
+    if "report" not in request.node.name:
+        monkeypatch.setattr(api, "write_report", lambda run: None)
+
+
 def watched(recover: int = 0, images: int = 480, **jobs: Any) -> Recipe:
-    """dcgan:tiny with a look at everything every 80 images, and a checkpoint every 160."""
+    """dcgan:tiny, logged every 80 images, examined every 32, with a checkpoint every 160."""
     recipe = zerosum.get_recipe("dcgan:tiny")
-    every = {"diagnose_every": 80, "sample_every": 480, "keep": 9, "recover": recover, **jobs}
+    every = {"diagnose_every": 32, "sample_every": 480, "keep": 9, "recover": recover, **jobs}
     return replace(recipe, train=replace(recipe.train, images=images), jobs=replace(recipe.jobs, **every))
 
 
@@ -69,11 +76,12 @@ def names(folders: list[Path]) -> list[int]:
     return [int(folder.name) for folder in folders]
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("times", [1, 3])
 def test_a_diverging_run_goes_back_and_on_with_lower_rates(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     diverge(monkeypatch, 300, above=RATE * SOFTER**times * 1.5)
+    say(monkeypatch, lambda found: "learning" if found.finite else "diverging")
     train(watched(recover=3), tmp_path / "run")
     run = Run(tmp_path / "run")
     reason = "training diverged at 320 images: a weight became NaN or infinite"
@@ -83,7 +91,7 @@ def test_a_diverging_run_goes_back_and_on_with_lower_rates(
     assert list(rates) == [80, 160, 240, 320, 400, 480], "no line of what was given up remains"
     assert [rates[images] for images in (80, 160)] == [RATE] * 2
     assert [rates[images] for images in (240, 480)] == pytest.approx([RATE * SOFTER**times] * 2)
-    assert [row["images"] for row in run.diagnoses()] == [80, 160, 240, 320, 400, 480]
+    assert [row["images"] for row in run.diagnoses()] == list(range(32, 481, 32))
     assert "diverging" not in [row["verdict"] for row in run.diagnoses()]
     assert names(run.checkpoints()) == [160, 320, 480]
     assert f"{reason}. Recovery {times} of 3: back to 160 images, and on with all learning rates times" in caplog.text
@@ -100,45 +108,41 @@ def test_without_a_checkpoint_it_starts_again_as_if_the_rates_had_been_lower(
 
 
 def test_a_recovered_run_keeps_its_rates_when_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    diverge(monkeypatch, 200, above=RATE / 2)
+    diverge(monkeypatch, 300, above=RATE / 2)
+    say(monkeypatch, lambda found: "learning" if found.finite else "diverging")
     train(watched(recover=1), tmp_path / "whole")
-    train(watched(recover=1, images=320), tmp_path / "halved")
+    train(watched(recover=1, images=352), tmp_path / "halved")
     train(watched(recover=1), tmp_path / "halved")
     halved = Run(tmp_path / "halved")
-    assert len(halved.recoveries()) == 1
+    assert [row["back_to"] for row in halved.recoveries()] == [160]
     assert halved.stats()[-1]["rate/generator"] == pytest.approx(RATE * SOFTER)
     assert same_weights(final_state(tmp_path / "whole"), final_state(halved.folder))
 
 
 @pytest.mark.parametrize("recover", [0, 2])
 def test_a_run_that_cannot_be_saved_says_so(recover: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    diverge(monkeypatch, 200, above=0)
-    recipe, run = watched(recover=recover), Run(tmp_path / "run")
+    diverge(monkeypatch, 180, above=0)
+    recipe, run = watched(recover=recover, images=240), Run(tmp_path / "run")
     for _ in range(2):
         with pytest.raises(
-            DivergedError, match=r"training diverged at 240 .*checkpoint is .*000160.* let --recover lower them"
+            DivergedError, match=r"diverged at 192 .*; the last good checkpoint is .*000160. Start a new .*--recover"
         ):
             train(recipe, run.folder)
         assert len(run.recoveries()) == recover, "the same command again is given no further recoveries"
-        assert run.diagnoses()[-1] == {
-            "images": 240,
-            "finite": False,
-            "verdict": "diverging",
-            "evidence": ["losses, weights or samples are no longer finite numbers"],
-            "advice": run.diagnoses()[-1]["advice"],
-            "remarks": [],
-        }
-        assert "--optimisers.discriminator.rate" in run.diagnoses()[-1]["advice"][0]
+        newest = run.diagnoses()[-1]
+        assert (newest["images"], newest["finite"], newest["verdict"]) == (192, False, "diverging")
+        assert newest["evidence"] == ["losses, weights or samples are no longer finite numbers"]
+        assert "--optimisers.discriminator.rate" in newest["advice"][0]
 
 
-def test_real_nan_is_recovered_from(tmp_path: Path) -> None:
-    recipe = watched(recover=1, images=160, log_every=16, diagnose_every=32, checkpoint_every=32)
-    hot = linear(RATE, 1e30, over=16, delay=64)
-    hot_recipe = replace(recipe, optimisers={name: replace(o, rate=hot) for name, o in recipe.optimisers.items()})
-    with pytest.raises(DivergedError, match=r"training diverged at \d+ images: .* became NaN or infinite"):
-        train(hot_recipe, tmp_path / "run")
+def test_real_nan_is_recovered_from_as_often_as_allowed(tmp_path: Path) -> None:
+    recipe = watched(recover=1, images=240, log_every=16, diagnose_every=16, checkpoint_every=16)
+    hot = linear(RATE, 1e30, over=16, delay=128)
+    recipe = replace(recipe, optimisers={name: replace(o, rate=hot) for name, o in recipe.optimisers.items()})
+    with pytest.raises(DivergedError, match=r"training diverged at 160 images: .* became NaN or infinite; the last good"):
+        train(recipe, tmp_path / "run")
     (recovery,) = Run(tmp_path / "run").recoveries()
-    assert recovery["back_to"] == 64
+    assert 64 <= recovery["back_to"] <= 112, "the last examinations before are not trusted"
 
 
 def test_other_settings_in_a_folder_without_checkpoints_start_with_their_own_rates(
@@ -166,28 +170,26 @@ def test_divergence_by_the_doctors_word_drops_later_checkpoints(tmp_path: Path, 
 
     monkeypatch.setattr(Run, "add_recovery", add_recovery)
     say(monkeypatch, lambda found: "diverging" if found.images == 320 and not run.recoveries() else "learning")
-    train(watched(recover=1), run.folder)
-    assert kept == [[160, 320, 336], [160]]
+    train(watched(recover=1, images=400, diagnose_every=80, checkpoint_every=80), run.folder)
+    assert kept == [[80, 160, 240, 320, 336], [80]], "of the two examinations before it neither is trusted"
     (recovery,) = run.recoveries()
-    assert recovery == {"images": 336, "reason": "the doctor finds the run diverging", "back_to": 160, "rates_times": SOFTER}
-    assert run.stats()[-1]["images"] == 480
-    assert names(run.checkpoints()) == [160, 320, 480]
+    assert recovery == {"images": 336, "reason": "the doctor finds the run diverging", "back_to": 80, "rates_times": SOFTER}
+    assert run.stats()[-1]["images"] == 400
+    assert names(run.checkpoints()) == [80, 160, 240, 320, 400]
 
 
-def test_the_doctors_word_alone_does_not_end_a_run_that_may_not_recover(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctors_word_alone_ends_no_run_that_may_not_recover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     say(monkeypatch, lambda found: "diverging")
     train(watched(images=240), tmp_path / "run")
     assert names(Run(tmp_path / "run").checkpoints()) == [160, 240]
 
 
 def test_unhealthy_checkpoints_are_not_gone_back_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    verdicts: dict[int, Verdict] = {80: "learning", 160: "in equilibrium", 240: "mode collapse", 320: "stalled"}
+    verdicts: dict[int, Verdict] = {32: "learning", 64: "in equilibrium", 96: "mode collapse", 128: "stalled", 160: "stalled"}
     run = Run(tmp_path / "run")
     say(monkeypatch, lambda found: verdicts.get(found.images, "diverging" if not run.recoveries() else "learning"))
-    train(watched(recover=1, checkpoint_every=80), run.folder)
-    assert [row["back_to"] for row in run.recoveries()] == [160]
+    train(watched(recover=1, images=240, checkpoint_every=32), run.folder)
+    assert [row["back_to"] for row in run.recoveries()] == [64]
 
 
 def test_a_converged_run_ends_early_and_the_same_command_says_so(
@@ -223,17 +225,19 @@ def test_examinations_are_due_with_the_grids_of_samples_unless_said_otherwise(tm
         assert [row["images"] for row in Run(tmp_path / name).diagnoses()] == expected
 
 
-def test_a_run_without_examinations_before_its_first_divergence_starts_again(
+def test_diverging_before_the_first_examination_starts_again_and_leaves_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diverge(monkeypatch, 200, above=RATE / 2)
-    train(watched(recover=1, diagnose_every=480), tmp_path / "run")
+    diverge(monkeypatch, 200, above=0)
+    with pytest.raises(DivergedError, match="training diverged at 240 images"):
+        train(watched(recover=1, diagnose_every=480), tmp_path / "run")
     assert [row["back_to"] for row in Run(tmp_path / "run").recoveries()] == [0]
+    assert "Verdict: diverging" in (tmp_path / "run" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
     "schedule",
-    [constant(2e-4), linear(2e-4, 0, over=100, delay=10), cosine(1e-5, 1e-3, over=100), exponential(1, 1e-3, over=50)],
+    [constant(2e-4), linear(2e-4, 0, over=90, delay=10), cosine(1e-5, 1e-3, over=100), exponential(1, 1e-3, over=50)],
 )
 def test_softened_schedules_are_lower_everywhere(schedule: Any) -> None:
     optimisers = {name: replace(o, rate=schedule) for name, o in watched().optimisers.items()}
