@@ -56,8 +56,9 @@ class Supervisor:
         return Reference(self.dataset, self.train, self.held_out, self.makes)
 
     def examine(self, state: State, means: Mapping[str, float]) -> None:
-        """One examination, written down."""
-        self.write_down(self.look(state, means), make_players(state.gan, state.rates()))
+        """One examination, written down; none after the one that ends the run."""
+        if self.ending is None:
+            self.write_down(self.look(state, means), make_players(state.gan, state.settings))
 
     def look(self, state: State, means: Mapping[str, float]) -> Signals:
         """One examination."""
@@ -112,8 +113,9 @@ def history(run: Run) -> list[Signals]:
     return [Signals.from_row(row) for row in run.diagnoses()]
 
 
-def make_players(gan: GAN, rates: Mapping[str, float]) -> Players:
+def make_players(gan: GAN, optimisers: Mapping[str, Optimiser]) -> Players:
     """The players, with their learning rates."""
+    rates = {name: max(optimiser.rate.start, optimiser.rate.end) for name, optimiser in optimisers.items()}
     return Players(rates, tuple(name for name in rates if name not in gan.sampler), gan.makes == "image")
 
 
