@@ -6,6 +6,7 @@ Fashion-MNIST. Prints a markdown table.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,8 +26,10 @@ BLUR = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Standard deviations, in pixels."""
 NOISE = (0.0, 4.0, 8.0, 16.0, 32.0)
 """Standard deviations, of 255."""
-CROP = 64
-"""Pixels a side of the crops of photographs."""
+CROP, PER_PHOTO = 64, 24
+"""Pixels a side of the crops of photographs, and how many of each."""
+LEAST_PHOTOS = 4
+"""In a class; fewer photographs of one first word belong to the class of others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,36 +61,31 @@ Row = tuple[str, float, float]
 
 
 def series(real: Real, num: int, judge: FeatureNetwork, levels: int = 5, seed: int = 0) -> dict[str, list[Row]]:
-    """Kind of harm -> (level, Frechet distance, kernel distance) of `num` held-out images, the unharmed first.
+    """Kind of harm -> a row for each level of it, of `num` held-out images beside as many other real ones; unharmed first.
 
-    The reference is as many other real images. What drops classes keeps the number of images: of the classes that are left, the
-    largest, more are drawn.
+    Where classes are dropped, the smallest first, others of the classes that are left take the place of what is dropped.
     """
     order = np.random.default_rng(seed).permutation(len(real.images))
     images, labels = real.images[order], real.labels[order]
-    pool = embed(judge, images[num:])
-    reference, held_out = embed(judge, images[:num]), images[num : 2 * num]
+    reference, rest = embed(judge, images[:num]), labels[num:]
 
-    def distances(found: np.ndarray) -> tuple[float, float]:
+    def distances(harmed: np.ndarray) -> tuple[float, float]:
+        found = embed(judge, harmed)
         return frechet_distance(reference, found), kernel_distance(reference, found).value
 
-    whole = distances(pool[:num])
-    harms = {"blur": (blurred, BLUR, "pixels"), "noise": (noisy, NOISE, "of 255")}
-    rows = {
-        name: [
-            (f"{level:g} {unit}", *(distances(embed(judge, harm(held_out, level))) if level else whole))
-            for level in values[:levels]
-        ]
-        for name, (harm, values, unit) in harms.items()
-    }
-    rest = labels[num:]
-    by_size = np.argsort(-np.bincount(rest), kind="stable")
-    steps = np.linspace(len(by_size), 1, levels).round().astype(int)
-    steps = [kept for kept in steps if np.isin(rest, by_size[:kept]).sum() >= num]
-    rows["classes"] = [
-        (f"{kept} of {len(by_size)}", *(distances(pool[np.isin(rest, by_size[:kept])][:num]) if number else whole))
-        for number, kept in enumerate(steps)
-    ]
+    held_out = images[num : 2 * num]
+    whole, rows = distances(held_out), dict[str, list[Row]]()
+    places = np.linspace(0, len(BLUR) - 1, levels).round().astype(int)
+    for name, harm, values, unit in (("blur", blurred, BLUR, "pixels"), ("noise", noisy, NOISE, "of 255")):
+        harmed = (values[place] for place in places)
+        rows[name] = [(f"{v:g} {unit}", *(distances(harm(held_out, v)) if v else whole)) for v in harmed]
+    by_size = np.argsort(-np.bincount(labels), kind="stable")
+    rows["classes"] = [(f"{len(by_size)} of {len(by_size)}", *whole)]
+    for kept in np.linspace(len(by_size), 1, levels).round().astype(int)[1:]:
+        is_left = np.isin(rest, by_size[:kept])
+        chosen = num + np.flatnonzero(is_left)[:num]
+        if len(chosen) == num:
+            rows["classes"].append((f"{kept} of {len(by_size)}", *distances(images[chosen])))
     return rows
 
 
@@ -122,6 +120,8 @@ def crops(folder: Path, per_photo: int, seed: int = 0) -> Real:
             top, left = (stream.integers(side - CROP + 1) for side in pixels.shape[:2])
             images.append(pixels[top : top + CROP, left : left + CROP].transpose(2, 0, 1))
             names.append(path.stem.partition("_")[0])
+    counts = Counter(names)
+    names = [name if counts[name] >= LEAST_PHOTOS * per_photo else "other" for name in names]
     return Real("photographs", np.stack(images), np.unique(names, return_inverse=True)[1])
 
 
@@ -142,17 +142,16 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="a folder of photographs named CLASS_anything.jpg")
     parser.add_argument("emoji", help="a folder of emoji with a sub-folder per class")
     parser.add_argument("--num", type=int, default=500, help="images a side")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of images")
     arguments = parser.parse_args()
     judge = features.load("lite0")
     print("| images | harm | distance | level: value | strictly rising |\n|---|---|---|---|---|", flush=True)
     for real in (
-        crops(arguments.photos, 20),
+        crops(arguments.photos, PER_PHOTO),
         prepared("emoji", Data(path=arguments.emoji, resolution=64)),
         prepared("Fashion-MNIST", Data(path="fashion", resolution=32)),
     ):
-        order = np.random.default_rng(0).permutation(len(real.images))[: 8 * arguments.num]
-        part = Real(real.name, real.images[order], real.labels[order])
-        for harm, rows in series(part, arguments.num, judge).items():
+        for harm, rows in series(real, arguments.num, judge, seed=arguments.seed).items():
             print(show(real.name, harm, rows), flush=True)
 
 

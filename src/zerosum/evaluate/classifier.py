@@ -184,6 +184,7 @@ def accuracy_score(
     *,
     num_seeds: int = NUM_SEEDS,
     seed: int = 0,
+    steps: int = STEPS,
     device: torch.device | str = "cpu",
 ) -> AccuracyScore:
     """How well a classifier trained on generated images knows real ones (Ravuri & Vinyals 2019, sec. 3).
@@ -204,7 +205,7 @@ def accuracy_score(
     seeds = [derive_seed(seed, "cas", number) for number in range(num_seeds)]
 
     def score(side: Labelled, number: int) -> float:
-        return train_classifier(side.draw(per_class, number), num_classes, number, device=device).accuracy(test)
+        return train_classifier(side.draw(per_class, number), num_classes, number, steps=steps, device=device).accuracy(test)
 
     return AccuracyScore(tuple(score(fake, s) for s in seeds), tuple(score(real, s) for s in seeds), per_class)
 
@@ -254,6 +255,7 @@ def augmentation_lift(
     real_per_class: int,
     num_seeds: int = NUM_SEEDS,
     seed: int = 0,
+    steps: int = STEPS,
     device: torch.device | str = "cpu",
 ) -> Lift:
     """The gain in accuracy when generated images join `real_per_class` real ones of each class.
@@ -281,9 +283,9 @@ def augmentation_lift(
     without, with_generated = [], []
     for number in (derive_seed(seed, "lift", index) for index in range(num_seeds)):
         few = real.draw(real_per_class, number)
-        without.append(train_classifier(few, num_classes, number, device=device).accuracy(test))
+        without.append(train_classifier(few, num_classes, number, steps=steps, device=device).accuracy(test))
         more = few.and_also(fake)
-        with_generated.append(train_classifier(more, num_classes, number, device=device).accuracy(test))
+        with_generated.append(train_classifier(more, num_classes, number, steps=steps, device=device).accuracy(test))
     return Lift(tuple(without), tuple(with_generated), real_per_class, int(counts[1].min()))
 
 

@@ -97,14 +97,14 @@ Finding = tuple[float, tuple[float, float], float | None, str]
 
 
 def _score(real: Labelled, fake: Labelled, test: Labelled, num_classes: int, _: int, seed: int) -> Finding:
-    score = accuracy_score(real, fake, test, num_classes, seed=seed)
+    score = accuracy_score(real, fake, test, num_classes, seed=seed, steps=classifier.STEPS)
     low, high = score.interval
     note = f"accuracy after {score.per_class} images per class; real against real: as many real ones; {NUM_SEEDS} seeds"
     return score.value, (max(0.0, low), min(1.0, high)), float(np.mean(score.real)), note
 
 
 def _lift(real: Labelled, fake: Labelled, test: Labelled, num_classes: int, real_per_class: int, seed: int) -> Finding:
-    lift = augmentation_lift(real, fake, test, num_classes, real_per_class=real_per_class, seed=seed)
+    lift = augmentation_lift(real, fake, test, num_classes, real_per_class=real_per_class, seed=seed, steps=classifier.STEPS)
     return lift.value, lift.interval, None, lift.sentence()
 
 
