@@ -139,6 +139,7 @@ def test_what_samples_teach_needs_held_out_images(
     assert list(plain) == ["lift", "path length (lite0@32)", "cas"]
     assert "with 5 real images per class" in plain["lift"]["note"]
     assert "with 6 generated ones more" in plain["lift"]["note"]
+    assert plain["lift"]["note"].endswith("the generator has seen 10,000 real images")
     assert plain["cas"]["value"] < plain["cas"]["floor"]
     assert (plain["cas"]["num_real"], plain["cas"]["num_fake"], plain["cas"]["judge"]) == (150, 60, "small classifier")
     assert plain["path length (lite0@32)"]["interval"][0] > 0

@@ -122,6 +122,11 @@ def test_refusals(small: dict[str, Labelled]) -> None:
         train_classifier(real, 3)
     with pytest.raises(ValueError, match="no generated images of class 0"):
         accuracy_score(real, Labelled(images, np.ones(len(images), int)), test, CLASSES)
+    with pytest.raises(ValueError, match="held-out images have class 7, but there are 4 classes"):
+        accuracy_score(real, real, Labelled(images, np.full(len(images), 7)), CLASSES)
+    colour = Labelled(images.repeat(3, axis=1), real.labels)
+    with pytest.raises(ValueError, match=r"held-out ones are \[3, 8, 8\]: prepare them alike"):
+        accuracy_score(real, real, colour, CLASSES)
     with pytest.raises(ValueError, match="at least 3 seeds, not 2"):
         augmentation_lift(real, real, test, CLASSES, real_per_class=2, num_seeds=2)
     with pytest.raises(ValueError, match="500 real images per class are asked for"):

@@ -197,10 +197,9 @@ def accuracy_score(
         test: real images that were held out.
 
     Raises:
-        ValueError: a class of which one side has no images, or labels out of range.
+        ValueError: as `check_sides`.
     """
-    counts = [side.counts(num_classes) for side in (real, fake)]
-    check_classes(counts, num_classes)
+    counts = check_sides(real, fake, test, num_classes)
     per_class = int(min(count.min() for count in counts))
     seeds = [derive_seed(seed, "cas", number) for number in range(num_seeds)]
 
@@ -268,12 +267,11 @@ def augmentation_lift(
         test: real images that were held out.
 
     Raises:
-        ValueError: fewer than 3 seeds, a class of which there are no or too few images, or labels out of range.
+        ValueError: as `check_sides`; fewer than 3 seeds, or too few real images of a class.
     """
     if num_seeds < 3:
         raise ValueError(f"the lift needs at least 3 seeds, not {num_seeds}: one training can be lucky")
-    counts = [side.counts(num_classes) for side in (real, fake)]
-    check_classes(counts, num_classes)
+    counts = check_sides(real, fake, test, num_classes)
     if not 1 <= real_per_class <= counts[0].min():
         fewest = int(counts[0].argmin())
         raise ValueError(
@@ -289,14 +287,21 @@ def augmentation_lift(
     return Lift(tuple(without), tuple(with_generated), real_per_class, int(counts[1].min()))
 
 
-def check_classes(counts: list[Positions], num_classes: int) -> None:
-    """Refuse real and generated images whose classes do not cover all.
+def check_sides(real: Labelled, fake: Labelled, test: Labelled, num_classes: int) -> tuple[Positions, Positions]:
+    """How many real and generated images there are of each class, `[num_classes]`.
 
     Raises:
-        ValueError: naming the side and the class.
+        ValueError: images of other shapes, a class out of range, or one of which there are none.
     """
-    for side, count in zip(("real", "generated"), counts, strict=True):
-        if len(count) > num_classes:
-            raise ValueError(f"{side} images have class {len(count) - 1}, but there are {num_classes} classes, counted from 0")
-        if not count.all():
-            raise ValueError(f"there are no {side} images of class {int(count.argmin())}: give some of every class")
+    sides = {"real": real, "generated": fake, "held-out": test}
+    shapes = {name: list(side.images.shape[1:]) for name, side in sides.items()}
+    if len({*map(tuple, shapes.values())}) > 1:
+        found = ", ".join(f"{name} ones are {shape}" for name, shape in shapes.items())
+        raise ValueError(f"all images must be of one shape [C, H, W], but {found}: prepare them alike")
+    for name, side in sides.items():
+        largest, count = int(np.max(side.labels)), side.counts(num_classes)
+        if largest >= num_classes:
+            raise ValueError(f"{name} images have class {largest}, but there are {num_classes} classes, counted from 0")
+        if name != "held-out" and not count.all():
+            raise ValueError(f"there are no {name} images of class {int(count.argmin())}: give some of every class")
+    return real.counts(num_classes), fake.counts(num_classes)

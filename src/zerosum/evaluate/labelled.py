@@ -73,6 +73,8 @@ def lesson_figures(
     for name in metrics:
         find = _score if name == "cas" else _lift
         value, interval, floor, note = find(real, fake, tests, num_classes, real_per_class, seed)
+        if name == "lift" and len(train) > num_classes * real_per_class:
+            note += f"; the generator has seen {len(train):,} real images"
         figures.append(
             Figure(
                 name,
