@@ -187,7 +187,7 @@ def accuracy_score(
     steps: int = STEPS,
     device: torch.device | str = "cpu",
 ) -> AccuracyScore:
-    """How well a classifier trained on generated images knows real ones (Ravuri & Vinyals 2019, sec. 3).
+    """How well a classifier trained on generated images knows real ones (Ravuri & Vinyals 2019).
 
     The paper's classifier is a ResNet-50; this one is small, so scores compare generators with each other and with real images,
     not with the literature. Both sides train on the same number of images of every class: the lesser of the two.
