@@ -21,7 +21,8 @@ from zerosum.api import build_gan, make_feed
 from zerosum.data import open_data
 from zerosum.game import GAN, Batch
 from zerosum.recipe import Recipe, Stabilisers
-from zerosum.training.loop import Loop, num_plays
+from zerosum.training.balance import Balance
+from zerosum.training.loop import Loop
 from zerosum.training.state import State
 
 CASES = ("gan:cpu", "dcgan:cpu", "cgan:cpu", "wgan:cpu", "wgan_gp:cpu", "wgan_gp:mlp", "sngan:cpu")
@@ -57,12 +58,12 @@ def bare_step(recipe: Recipe, batches: list[Batch]) -> Callable[[], None]:
         for turn in state.gan.turns():
             state.gan.requires_grad_(False)
             state.gan.players()[turn.player].requires_grad_(True)
-            for play in range(num_plays(turn, 100)):
+            for play in range(Balance(None).plays(turn, 100)):
                 state.optimisers[turn.player].zero_grad(set_to_none=True)
                 sum(turn.loss(batches[play], 0.0).terms.values()).backward()
                 state.optimisers[turn.player].step()
                 if turn.project:
-                    turn.project()
+                    turn.project(state.batch)
 
     return step
 

@@ -11,9 +11,9 @@ SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "losses", "regularizers")
-TOOLS = ("nn", "data", "distributed", "features")
-VERBS = ("training", "evaluate", "report")
-DOORS = ("api", "cli", "__init__", "__main__")
+TOOLS = ("nn", "augment", "data", "distributed", "features")
+VERBS = ("training", "evaluate", "diagnose", "report")
+DOORS = ("api", "judging", "supervision", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),

@@ -92,7 +92,7 @@ def test_samples_are_a_function_of_seed_and_label_alone(finished: Path) -> None:
 
 
 def test_sampling_copy_is_frozen_and_holds_no_discriminator(finished: Path) -> None:
-    gan, _ = load(finished)
+    gan, *_ = load(finished)
     assert {name for name, _ in gan.named_children()} == set(gan.sampler)
     assert not any(parameter.requires_grad for parameter in gan.parameters())
     assert not any(module.training for module in gan.modules())

@@ -80,7 +80,7 @@ def test_confident_logits_stay_finite() -> None:
 
 def test_notes_are_means_without_gradient() -> None:
     notes = losses.probability_notes(REAL.clone().requires_grad_(), FAKE.clone().requires_grad_())
-    assert set(notes) == {"D(x)", "D(G(z))", "score_real", "score_fake"}
+    assert set(notes) == {"D(x)", "D(G(z))", "score_real", "score_fake", "accuracy"}
     assert not any(note.requires_grad for note in notes.values())
     assert notes["D(x)"].item() == pytest.approx(mean([sigmoid(r) for r in REAL]))
     assert losses.score_notes(REAL, FAKE)["score_fake"].item() == pytest.approx(mean(FAKE.tolist()))

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from zerosum import distributed, gans
-from zerosum.data import Dataset, open_data
+from zerosum import distributed, gans, judging
+from zerosum.data import Dataset, open_data, split
 from zerosum.data.feed import Feed
 from zerosum.datacard import DataCard, Labels
+from zerosum.diagnose.examination import Signals
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
 from zerosum.recipe import Recipe
@@ -24,6 +25,7 @@ from zerosum.report import write_report
 from zerosum.run import Run, check_folder, locked, open_run, write
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, label_rows, picture
+from zerosum.supervision import Supervisor, make_players, softened
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.progress import Display
@@ -34,18 +36,19 @@ log = logging.getLogger("zerosum")
 SECONDS_BETWEEN_REPORTS = 30
 
 
-def load(path: str | Path, family: str | None = None) -> Sampler:
+def load(path: str | Path, family: str | None = None, checkpoint: str | int = "newest") -> Sampler:
     """The trained generator of a run folder, ready to sample from.
 
     Args:
         family: of a run of a GAN of your own, its module (`examples.my_gan`): it is imported only if you name it.
+        checkpoint: "newest", "best" (where the run was judged during training), or the images seen.
 
     Raises:
-        ValueError: the folder is not a run, or has no checkpoint yet.
+        ValueError: the folder is not a run, or has no such checkpoint.
     """
-    gan, card = load_run(Path(path), family)
+    gan, card, name = load_run(Path(path), family, checkpoint)
     device = distributed.device()
-    return Sampler(gan.to(device), card, device)
+    return Sampler(gan.to(device), card, device, name)
 
 
 def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Console | None = None) -> Sampler:
@@ -78,12 +81,14 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
     device, first, training = distributed.device(), distributed.rank() == 0, recipe.train
     if first:
         check_folder(folder)
+    judge = judging.load_judge(recipe.jobs, device)
     dataset = _open_data_once(recipe)
-    gan = build_gan(recipe, dataset.card, device)
-    gan.check(dataset.batch(np.arange(1)))
-    state = State(gan, recipe.optimisers, training.batch)
+    train, held_out = split(len(dataset), recipe.data.held_out)
+    state = make_state(recipe, dataset, device)
+    if judge:
+        judging.check(judge, state.gan, dataset)
     with ExitStack() as stack:
-        feed = make_feed(recipe, dataset, device)
+        feed = make_feed(recipe, dataset, train, device)
         stack.callback(feed.close)
         if first:
             stack.enter_context(locked(folder))
@@ -91,40 +96,81 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
             stack.enter_context(logged_to(folder / "log.txt"))
         distributed.barrier()
         run = Run(folder)
-        resume(run, state, device)
-        if state.images >= training.images:
-            log.info("%s is finished: %s images seen. To train it further, raise --train.images", folder, f"{state.images:,}")
-            return
         stopped = stack.enter_context(stop_on_signal())
-        display = stack.enter_context(Display(console, state.images, training.images))
+        while True:
+            resume(run, recipe, state, device)
+            display = Display(console, state.images, training.images)
+            supervisor = Supervisor(run, recipe, dataset, train, held_out, state.gan.makes, display.judge)
+            if state.images >= training.images or supervisor.has_converged():
+                log.info("%s. To train it further, %s", *how_it_ended(run, state.images, training.images))
+                return
+            jobs = make_jobs(recipe, run, dataset, state, display, device, judge, supervisor)
 
-        def watch(images: int) -> bool:
-            display.advance(images)
-            return stopped.is_set()
+            def watch(images: int, display: Display = display, supervisor: Supervisor = supervisor) -> bool:
+                display.advance(images)
+                return stopped.is_set() or supervisor.ending is not None
 
-        jobs = make_jobs(recipe, run, dataset, state, display, device)
-        loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
-        play(loop, run)
+            loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
+            with display:
+                again = play(loop, run, supervisor)
+            if not again:
+                return
+            state = make_state(recipe, dataset, device)
 
 
-def play(loop: Loop, run: Run) -> None:
+def make_state(recipe: Recipe, dataset: Dataset, device: torch.device) -> State:
+    """The run's state before its first step.
+
+    Raises:
+        ValueError: recipe and data do not fit together.
+    """
+    gan = build_gan(recipe, dataset.card, device)
+    gan.check(dataset.batch(np.arange(1)))
+    return State(gan, recipe.optimisers, recipe.train.batch, recipe.train.balance)
+
+
+def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
     """Run the loop, and leave a report and a word of explanation however it ends.
+
+    Returns:
+        Whether the run diverged, has been brought back to where it was healthy, and is to be played again.
 
     Raises:
         DivergedError: with the last good checkpoint and what to do.
         KeyboardInterrupt: stopped before the end, after a checkpoint.
     """
+    first, state, reason = distributed.rank() == 0, loop.state, ""
     try:
         loop.run()
     except DivergedError as error:
-        raise DivergedError(explain_divergence(run, error)) from None
+        reason = f"training diverged {error}"
+        if first:
+            supervisor.write_down(Signals(images=state.images, finite=False), make_players(state.gan, state.rates()))
+        if not supervisor.may_recover():
+            raise DivergedError(explain_divergence(run, reason)) from None
     finally:
-        if distributed.rank() == 0:
+        if first:
             with suppress(OSError):  # never in front of what has just gone wrong
                 write_report(run)
-    if loop.state.images < loop.images:
-        log.info("stopped at %s images; the same command goes on from there", f"{loop.state.images:,}")
+    if reason or distributed.any_rank(supervisor.ending == "diverging"):
+        distributed.barrier()
+        if first:
+            supervisor.recover(state.images, reason or "the doctor finds the run diverging")
+        distributed.barrier()
+        return True
+    if distributed.any_rank(supervisor.ending == "converged"):
+        log.info("converged at %s images", f"{state.images:,}")
+    elif state.images < loop.images:
+        log.info("stopped at %s images; the same command goes on from there", f"{state.images:,}")
         raise KeyboardInterrupt
+    return False
+
+
+def how_it_ended(run: Run, images: int, length: int) -> tuple[str, str]:
+    """What there is to say of a run with nothing left to do, and how to train it further."""
+    if images >= length:
+        return f"{run.folder} is finished: {images:,} images seen", "raise --train.images"
+    return f"{run.folder} has converged: {images:,} of {length:,} images seen", "leave out --stop-when"
 
 
 def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
@@ -163,22 +209,25 @@ def check_labels(labels: Labels, needs_classes: bool, path: str) -> None:
         )
 
 
-def resume(run: Run, state: State, device: torch.device) -> None:
-    """Bring the state to the run's newest intact checkpoint, if it has one."""
+def resume(run: Run, recipe: Recipe, state: State, device: torch.device) -> None:
+    """Bring the state to the run's newest intact checkpoint, if it has one, with rates as its recoveries left them."""
+    state.settings = softened(recipe.optimisers, run.recoveries())
     saved = run.newest_state(device)
     if saved is not None:
         state.load_state_dict(saved)
         log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
     if distributed.rank() == 0:
-        run.cut_stats(state.images)
+        run.cut_rows(state.images)
+        run.cut_best(state.images)
     distributed.barrier()
 
 
-def make_feed(recipe: Recipe, dataset: Dataset, device: torch.device) -> Feed:
-    """This process's share of the batches."""
+def make_feed(recipe: Recipe, dataset: Dataset, positions: np.ndarray, device: torch.device) -> Feed:
+    """This process's share of the batches, of the examples at these positions `[M]`."""
     micro, rank = recipe.train.micro_batches, distributed.rank()
     return Feed(
         dataset,
+        positions,
         batch=recipe.train.batch,
         seed=recipe.train.seed,
         parts=distributed.world_size() * micro,
@@ -189,8 +238,17 @@ def make_feed(recipe: Recipe, dataset: Dataset, device: torch.device) -> Feed:
     )
 
 
-def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display: Display, device: torch.device) -> list[Job]:
-    """Log, samples, checkpoint and report, in the order in which they run."""
+def make_jobs(
+    recipe: Recipe,
+    run: Run,
+    dataset: Dataset,
+    state: State,
+    display: Display,
+    device: torch.device,
+    judge: judging.Judge | None,
+    supervisor: Supervisor,
+) -> list[Job]:
+    """Log, samples, evaluation, diagnosis, checkpoint and report, in the order in which they run."""
     every, n, labels = recipe.jobs, recipe.jobs.num_samples, dataset.card.labels
     columns = len(labels.classes) if state.gan.given and 2 <= len(labels.classes) <= 16 else 8
     # From all over the data, which often comes sorted by class.
@@ -208,6 +266,8 @@ def make_jobs(recipe: Recipe, run: Run, dataset: Dataset, state: State, display:
     jobs = [
         log_job(run, every.log_every, state.images, display.show),
         sample,
+        *([judging.judge_job(judge, run, recipe, dataset, display.show)] if judge else []),
+        supervisor.job,
         checkpoint_job(run, every.checkpoint_every, every.keep),
         report_job(run, every.sample_every),
     ]
@@ -227,24 +287,20 @@ def report_job(run: Run, every: int) -> Job:
     return Job(every, report)
 
 
-def explain_divergence(run: Run, error: DivergedError) -> str:
+def explain_divergence(run: Run, reason: str) -> str:
     """What a user needs to know when a run has diverged."""
     checkpoint = run.newest_checkpoint()
     kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
     return (
-        f"training diverged {error}; {kept}. Start a new run with lower rates "
-        "(--optimisers.generator.rate, --optimisers.discriminator.rate) or a stronger penalty"
+        f"{reason}; {kept}. Start a new run with lower rates (--optimisers.generator.rate, --optimisers.discriminator.rate) "
+        "or a stronger penalty, or let --recover lower them by itself"
     )
 
 
 def _open_data_once(recipe: Recipe) -> Dataset:
     """Let one process prepare the data and the others open what it has prepared."""
-    if distributed.rank() > 0:
-        distributed.barrier()
+    with distributed.first_alone():
         return open_data(recipe.data)
-    dataset = open_data(recipe.data)
-    distributed.barrier()
-    return dataset
 
 
 @contextmanager

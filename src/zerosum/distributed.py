@@ -55,6 +55,16 @@ def barrier() -> None:
         dist.barrier()
 
 
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """Let the first process go ahead, and the others follow and find what it has left on the disk."""
+    if rank() > 0:
+        barrier()
+    yield
+    if rank() == 0:
+        barrier()
+
+
 def any_rank(flag: bool) -> bool:
     """Whether the flag is set in any process."""
     if not dist.is_initialized():
@@ -62,6 +72,26 @@ def any_rank(flag: bool) -> bool:
     count = torch.tensor(int(flag), device=device())
     dist.all_reduce(count)
     return bool(count.item())
+
+
+def concat_over_ranks(rows: Tensor) -> Tensor:
+    """The rows `[n, ...]` of all processes, one process after the other; every process gets them all.
+
+    Args:
+        rows: as many dimensions and the dtype must be the same everywhere, the other sizes too unless n is 0.
+    """
+    if not dist.is_initialized():
+        return rows
+    here = device()
+    shapes = [torch.zeros(rows.ndim, dtype=torch.long, device=here) for _ in range(world_size())]
+    dist.all_gather(shapes, torch.tensor(rows.shape, device=here))
+    largest = torch.stack(shapes).amax(0).tolist()
+    padded = torch.zeros(largest, dtype=rows.dtype, device=here)
+    if len(rows):
+        padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in shapes]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[: int(shape[0])] for part, shape in zip(parts, shapes, strict=True)]).to(rows.device)
 
 
 def sum_over_ranks(tensors: list[Tensor]) -> None:
@@ -73,6 +103,13 @@ def sum_over_ranks(tensors: list[Tensor]) -> None:
     sizes = [tensor.numel() for tensor in tensors]
     for tensor, part in zip(tensors, torch.split(flat, sizes), strict=True):
         tensor.copy_(part.view_as(tensor))
+
+
+def mean_over_ranks(value: Tensor) -> float:
+    """The mean of a scalar over all processes."""
+    total = value.detach().clone()
+    sum_over_ranks([total])
+    return float(total) / world_size()
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -39,8 +39,9 @@ class Turn:
     multiplies its loss by n and corrects Adam (Karras et al. 2020, appendix B)."""
     repeat: int | Callable[[int], int] = 1
     """Plays in that step, each on a fresh batch (k discriminator steps), or a function of the step."""
-    project: Callable[[], None] | None = None
-    """Called after each update: brings the player's weights back into the set it must stay in (weight clipping)."""
+    project: Callable[[int], None] | None = None
+    """Called after each update with the images it took: brings the player's weights back into the set they must stay in
+    (weight clipping), or adapts what depends on what was seen."""
 
 
 class GAN(nn.Module, ABC):

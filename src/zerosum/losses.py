@@ -69,12 +69,23 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(real - fake).mean()
 
 
+def ranking_accuracy(real: Tensor, fake: Tensor) -> Tensor:
+    """Share of all pairs of a real and a generated example in which the real one has the higher score; ties count half.
+
+    The area under the ROC curve: 1/2 where the discriminator cannot tell them apart, whatever its loss and its zero.
+    """
+    ranked, scores = fake.detach().flatten().sort().values, real.detach().flatten()
+    below = torch.searchsorted(ranked, scores) + torch.searchsorted(ranked, scores, right=True)
+    return below.float().mean() / (2 * len(ranked))
+
+
 def score_notes(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Mean raw scores of a critic, for the log."""
-    return {"score_real": real.detach().mean(), "score_fake": fake.detach().mean()}
+    """Mean raw scores of a discriminator or critic and its ranking accuracy, for the log."""
+    means = {"score_real": real.detach().mean(), "score_fake": fake.detach().mean()}
+    return {**means, "accuracy": ranking_accuracy(real, fake)}
 
 
 def probability_notes(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Mean raw scores and mean probabilities D(x), D(G(z)) of a discriminator trained by cross-entropy, for the log."""
+    """`score_notes`, and the mean probabilities D(x), D(G(z)) of a discriminator trained by cross-entropy, for the log."""
     probabilities = {"D(x)": real.detach().sigmoid().mean(), "D(G(z))": fake.detach().sigmoid().mean()}
     return probabilities | score_notes(real, fake)

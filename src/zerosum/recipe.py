@@ -56,8 +56,23 @@ class Stabilisers:
     label_smoothing: float = 0.0
     """One-sided, for cross-entropy losses: the discriminator's target for real images is 1 minus this (Salimans 2016,
     sec. 3.4)."""
+    augment: Literal["none", "diffaug", "ada"] = "none"
+    """Let the discriminator see transformed images only, real and generated, where images are few: DiffAugment (Zhao 2020), or
+    adaptive augmentation (Karras 2020, "Training generative adversarial networks with limited data")."""
+    augment_target: float = 0.6
+    """Of ada: the mean sign of the scores of real images, in (-1, 1), above which augmentation grows and below which it
+    shrinks."""
+    augment_limit: float = 0.8
+    """Of ada: the largest probability of a transformation, in (0, 1]; above 0.8 samples may come out rotated or recoloured."""
+    augment_images: int = 500_000
+    """Of ada: images in which the probability can go from 0 to 1; fewer for short runs."""
 
     def __post_init__(self) -> None:
+        if not -1 < self.augment_target < 1:
+            raise ValueError(f"augment_target must be in (-1, 1), not {self.augment_target}")
+        if not 0 < self.augment_limit <= 1:
+            raise ValueError(f"augment_limit must be in (0, 1], not {self.augment_limit}")
+        positive(augment_images=self.augment_images)
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), not {self.label_smoothing}")
         not_negative(instance_noise=self.instance_noise)
@@ -79,6 +94,8 @@ class Data:
     """Channels of the prepared images; auto: grey if every image is."""
     labels: tuple[str, ...] = ()
     """Columns of the metadata to condition on; empty: the class, from the label column or the sub-folder."""
+    held_out: int = 200
+    """Examples that are never trained on, for the doctor to see overfitting by; at most a tenth of the data."""
     mirror: bool = False
     """Show each image mirrored left to right half of the time."""
     broken: Literal["skip", "refuse"] = "skip"
@@ -87,6 +104,7 @@ class Data:
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise ValueError("data.path is empty: give a folder, an archive, a file, or the name of embedded data")
+        not_negative(held_out=self.held_out)
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
 
@@ -148,6 +166,9 @@ class Training:
     """Parts in which each process works off its share of a batch: less memory, the same gradient."""
     seed: int = 0
     """Everything random is a function of this and the images seen."""
+    balance: float | None = None
+    """Accuracy in (0.5, 1) that discriminators are held near, by playing them more or less often; None: as the family says.
+    Accuracy is the share of pairs of a real and a generated example that are ranked rightly."""
     channels_last: bool = True
     """Keep image tensors in channels-last memory: faster for ordinary convolutions."""
 
@@ -155,6 +176,10 @@ class Training:
         positive(images=self.images, batch=self.batch, micro_batches=self.micro_batches)
         if self.batch % self.micro_batches:
             raise ValueError(f"train.batch {self.batch} is not divisible by train.micro_batches {self.micro_batches}")
+        if self.balance is not None and not 0.5 < self.balance < 1:
+            raise ValueError(
+                f"train.balance must be between 0.5 (cannot tell) and 1 (always right), not {self.balance}; try 0.8"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -171,11 +196,30 @@ class Jobs:
     """Checkpoints kept; the oldest are deleted."""
     num_samples: int = 64
     """Samples in a grid."""
+    diagnose_every: int | None = None
+    """Images between two examinations by the doctor; None: as often as grids of samples."""
+    stop_when: Literal["finished", "converged"] = "finished"
+    """End the run when all its images have been seen, or already when the doctor finds it in equilibrium for long enough."""
+    recover: int = 0
+    """How often, at most 3 times, a diverging run goes back to its last healthy checkpoint and on with lower rates."""
     tensorboard: bool = False
     """Write TensorBoard curves as well (needs the extra: pip install "zerosum[tensorboard]")."""
+    evaluate_every: int | None = None
+    """Images between two evaluations of the averaged generator; None: not during training."""
+    metrics: str = "kid"
+    """What is then measured: names of `zerosum evaluate` with commas between. The first decides which checkpoint is best."""
+    judge: str = "lite0"
+    """The feature network, as in `zerosum evaluate --features`."""
+    evaluate_samples: int = 1_000
+    """Samples that are judged, at least 24; up to twice as many real images are used."""
 
     def __post_init__(self) -> None:
-        positive(**{name: value for name, value in vars(self).items() if name != "tensorboard"})
+        counts = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        positive(**{name: value for name, value in counts.items() if name not in ("tensorboard", "recover")})
+        if self.evaluate_samples < 24:
+            raise ValueError(f"jobs.evaluate_samples must be at least 24, not {self.evaluate_samples}")
+        if not 0 <= self.recover <= 3:
+            raise ValueError(f"jobs.recover must be from 0 to 3, not {self.recover}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

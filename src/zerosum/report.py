@@ -5,7 +5,7 @@ import html
 import io
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zerosum.recipe import flatten
 from zerosum.run import Run, write
@@ -14,6 +14,20 @@ T = TypeVar("T")
 
 MAX_POINTS = 1_000
 """Points drawn of one curve."""
+SIGNALS = {
+    "images": "images",
+    "accuracy": "accuracy of the discriminator/training examples",
+    "accuracy_held_out": "accuracy of the discriminator/held-out examples",
+    "overfitting": "accuracy of the discriminator/overfitting",
+    "distance": "distance to real examples/samples",
+    "distance_floor": "distance to real examples/held-out examples",
+    "diversity": "variety of samples/diversity",
+    "missing_share": "variety of samples/share missing",
+    "duplicates": "variety of samples/duplicates",
+    "copies": "variety of samples/copies",
+    "label_agreement": "agreement with labels/samples",
+}
+"""What is drawn of the doctor's findings: panel/name."""
 PANELS_LAST = ("rate", "images_per_second")
 MAX_PICTURES = 12
 """Pictures in the sample timeline."""
@@ -38,6 +52,7 @@ def write_report(run: Run) -> Path:
         f"<!doctype html><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{title}</title>",
         f"<style>{STYLE}</style><h1>{title}</h1>",
         f"<p>{images:,} of {recipe['train']['images']:,} images seen; trained on {card.num_examples:,} examples.</p>",
+        diagnosis(run.diagnoses()),
         f"<h2>Newest samples</h2><img class='newest' src='{embed(pictures[-1])}' alt='samples'>" if pictures else "",
         "<h2>Curves</h2>" + curves(stats),
         "<h2>Samples over time</h2><p>The same latents, as the run went on; last, real data.</p><div class='row'>",
@@ -50,21 +65,32 @@ def write_report(run: Run) -> Path:
     return path
 
 
+def diagnosis(rows: list[dict[str, Any]]) -> str:
+    """The doctor's newest verdict, and how it came about."""
+    if not rows:
+        return ""
+    newest = rows[-1]
+    says = {"because": "evidence", "try": "advice", "note": "remarks"}
+    items = "".join(f"<li>{word}: {html.escape(text)}</li>" for word, field in says.items() for text in newest.get(field, ()))
+    signals = [{name: row[field] for field, name in SIGNALS.items() if field in row} for row in rows]
+    return f"<h2>Verdict: {html.escape(newest['verdict'])}</h2><ul>{items}</ul>{curves(signals)}"
+
+
 def curves(stats: list[dict[str, float]]) -> str:
-    """The statistics as one picture: losses, scores and probabilities, gradient norms, speed and rates."""
+    """The statistics as one picture: losses, metrics, scores and probabilities, gradient norms, speed and rates."""
     if not stats:
         return "<p>Nothing logged yet.</p>"
     from matplotlib.figure import Figure
 
     names = [name for name in dict.fromkeys(name for row in stats for name in row) if name not in ("images", "step")]
     panels = sorted({panel(name) for name in names}, key=lambda group: (group in PANELS_LAST, group))
-    num_rows, rows = -(-len(panels) // 2), thin(stats, MAX_POINTS)
+    num_rows = -(-len(panels) // 2)
     plot = Figure(figsize=(11, 2.6 * num_rows), dpi=72)
     plot.subplots_adjust(0.06, 0.25 / num_rows, 0.99, 1 - 0.15 / num_rows, wspace=0.15, hspace=0.35)
     for place, group in enumerate(panels, 1):
         axes = plot.add_subplot(num_rows, 2, place, title=f"{group} by images seen")
         for name in (name for name in names if panel(name) == group):
-            known = [row for row in rows if name in row]
+            known = thin([row for row in stats if name in row], MAX_POINTS)
             label = name.removeprefix(f"{group}/")
             axes.plot([row["images"] for row in known], [row[name] for row in known], label=label, linewidth=1)
         axes.legend(fontsize="small", frameon=False)

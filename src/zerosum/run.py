@@ -1,8 +1,9 @@
 """The run folder: what a training leaves behind and all that comes after reads. Data, never code.
 
-    recipe.json  data.json  environment.json  log.txt  stats.jsonl  report.html
+    recipe.json  data.json  environment.json  log.txt  stats.jsonl  diagnosis.jsonl  recoveries.json  report.html
     samples/000064000.png
     checkpoints/000064000/{state.pt, average.safetensors, checksums.json}
+    checkpoints/best/000064000/{average.safetensors, metrics.json, checksums.json}
 
 Every file but the growing logs is written under a temporary name, flushed to the disk and renamed: it is whole or absent.
 """
@@ -16,7 +17,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
@@ -39,6 +40,7 @@ log = logging.getLogger("zerosum.run")
 T = TypeVar("T")
 
 CHECKPOINT_FILES = ("average.safetensors", "state.pt")
+BEST_FILES = ("average.safetensors", "metrics.json")
 ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.broken")
 """Fields that may change when a run is resumed: they do not touch what has been trained. Data is compared by content."""
 
@@ -58,6 +60,11 @@ class Run:
     def stats_file(self) -> Path:
         """One JSON object a line: images seen and the means since the line before."""
         return self.folder / "stats.jsonl"
+
+    @property
+    def diagnosis_file(self) -> Path:
+        """One JSON object a line: images seen, what the doctor found and its verdict."""
+        return self.folder / "diagnosis.jsonl"
 
     @property
     def samples_folder(self) -> Path:
@@ -106,19 +113,39 @@ class Run:
             return DataCard.from_json((self.folder / "data.json").read_text())
 
     def stats(self) -> list[dict[str, float]]:
-        """The lines of stats.jsonl; one that a killed process left half-written is passed over."""
-        if not self.stats_file.is_file():
-            return []
-        rows = []
-        for line in self.stats_file.read_text(errors="replace").splitlines():
-            with suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
-        return [row for row in rows if isinstance(row, dict) and "images" in row]
+        """The lines of stats.jsonl."""
+        return read_rows(self.stats_file)
+
+    def diagnoses(self) -> list[dict[str, Any]]:
+        """The lines of diagnosis.jsonl."""
+        return read_rows(self.diagnosis_file)
 
     def append_stats(self, row: Mapping[str, float]) -> None:
         """Add a line to stats.jsonl."""
-        with naming_failure(self.stats_file), self.stats_file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.stats_file, row)
+
+    def append_diagnosis(self, row: Mapping[str, Any]) -> None:
+        """Add a line to diagnosis.jsonl."""
+        append_row(self.diagnosis_file, row)
+
+    def recoveries(self) -> list[dict[str, Any]]:
+        """How the run was saved from divergence so far: why, where it went back to, and what was changed.
+
+        Raises:
+            ValueError: recoveries.json is damaged.
+        """
+        file = self.folder / "recoveries.json"
+        if not file.is_file():
+            return []
+        with naming_damage(file):
+            return list(json.loads(file.read_text()))
+
+    def add_recovery(self, recovery: Mapping[str, Any]) -> None:
+        """Write down a recovery, and drop the checkpoints after the images it goes back to."""
+        write(self.folder / "recoveries.json", json.dumps([*self.recoveries(), recovery], indent=2))
+        for folder in self.checkpoints():
+            if int(folder.name) > recovery["back_to"]:
+                shutil.rmtree(folder)
 
     def pictures(self) -> list[Path]:
         """The grids of samples, oldest first."""
@@ -126,8 +153,11 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""
-        found = (self.folder / "checkpoints").glob("[0-9]*")
-        return sorted((folder for folder in found if folder.name.isdigit()), key=lambda folder: int(folder.name))
+        return numbered(self.folder / "checkpoints")
+
+    def best_checkpoints(self) -> list[Path]:
+        """Folders of generators that were each the best when they were judged, oldest first: the last one is the best."""
+        return numbered(self.folder / "checkpoints" / "best")
 
     def save(self, images: int, state: Mapping[str, Any], average: Mapping[str, Tensor], keep: int) -> Path:
         """Write a checkpoint, and delete the oldest beyond `keep` and any of later images: a damaged one was fallen back from.
@@ -141,14 +171,91 @@ class Run:
             buffer = io.BytesIO()
             torch.save(dict(state), buffer)
             (new / "state.pt").write_bytes(buffer.getbuffer())
-            contiguous = {name: value.contiguous() for name, value in average.items()}
-            (new / "average.safetensors").write_bytes(to_safetensors(contiguous))
-            sums = {name: checksum(new / name) for name in CHECKPOINT_FILES}
-            (new / "checksums.json").write_text(json.dumps(sums, indent=2))
+            (new / "average.safetensors").write_bytes(serialised(average))
+            write_checksums(new, CHECKPOINT_FILES)
         past = [old for old in self.checkpoints() if int(old.name) <= images]
         for old in {*self.checkpoints()} - {*past[-keep:]}:
             shutil.rmtree(old)
         return folder
+
+    def save_best(self, images: int, average: bytes, metrics: str) -> Path:
+        """Keep a generator, as `serialised` gives it, that is better than all before it, and what was measured.
+
+        The best one that is no newer than the newest checkpoint is kept too: a run that resumes there needs it.
+
+        Raises:
+            OSError: it cannot be written (a full disk); what was there before is untouched.
+        """
+        folder = self.folder / "checkpoints" / "best" / f"{images:09d}"
+        with replacing(folder) as new:
+            (new / "average.safetensors").write_bytes(average)
+            (new / "metrics.json").write_text(metrics)
+            write_checksums(new, BEST_FILES)
+        resumable = [int(checkpoint.name) for checkpoint in self.checkpoints() if int(checkpoint.name) <= images]
+        safe = [old for old in self.best_checkpoints() if int(old.name) <= max(resumable, default=0)]
+        for old in {*self.best_checkpoints()} - {folder, *safe[-1:]}:
+            shutil.rmtree(old)
+        return folder
+
+    def best_checkpoint(self) -> Path | None:
+        """The best judged generator whose files are intact; a damaged one is reported and passed over."""
+        for folder in reversed(self.best_checkpoints()):
+            if intact(folder, BEST_FILES):
+                return folder
+            log.warning("checkpoint %s is damaged; falling back to the best one before it", folder)
+        return None
+
+    def find_checkpoint(self, checkpoint: str | int = "newest") -> Path:
+        """The intact checkpoint that is "newest", "best", or was saved at a number of images seen.
+
+        Raises:
+            ValueError: there is no such checkpoint, or it is damaged, with those that there are.
+        """
+        if checkpoint in ("newest", "best"):
+            folder = self.best_checkpoint() if checkpoint == "best" else self.newest_checkpoint()
+            if folder:
+                return folder
+        elif not str(checkpoint).isdecimal():
+            raise ValueError(f"checkpoint {checkpoint!r}: say newest, best, or the images seen; {self.what_is_there()}")
+        else:
+            kinds = (self.checkpoints(), CHECKPOINT_FILES), (self.best_checkpoints(), BEST_FILES)
+            for folder, files in ((folder, files) for folders, files in kinds for folder in folders):
+                if int(folder.name) == int(checkpoint) and intact(folder, files):
+                    return folder
+        if checkpoint == "newest" and self.checkpoints():
+            raise ValueError(f"every checkpoint of {self.folder} is damaged; restore one from a copy, or start a new run")
+        if checkpoint == "newest" or not [*self.checkpoints(), *self.best_checkpoints()]:
+            raise ValueError(f"{self.folder} has no checkpoint yet; train it further with the command it was started with")
+        if checkpoint == "best" and not self.best_checkpoints():
+            raise ValueError(
+                f"{self.folder} has no best checkpoint, for it was not judged during training (--jobs.evaluate-every); "
+                f"{self.what_is_there()}"
+            )
+        raise ValueError(f"{self.folder} has no intact checkpoint {checkpoint}; {self.what_is_there()}")
+
+    def what_is_there(self) -> str:
+        """The checkpoints in words."""
+        last = [f"best ({int(folder.name)})" for folder in self.best_checkpoints()[-1:]]
+        return f"there are {', '.join([*(str(int(folder.name)) for folder in self.checkpoints()), *last])}"
+
+    def read_average(self, checkpoint: str | int = "newest") -> tuple[dict[str, Tensor], str]:
+        """The averaged generator's weights in a checkpoint, and which one that is: see `named`.
+
+        Raises:
+            ValueError: as `find_checkpoint`.
+        """
+        while True:
+            folder = self.find_checkpoint(checkpoint)
+            try:
+                average = (folder / "average.safetensors").read_bytes()
+            except FileNotFoundError:  # a training run has just replaced it by a newer one
+                continue
+            return from_safetensors(average), self.named(int(folder.name), average)
+
+    def named(self, images: int, average: bytes) -> str:
+        """A generator of this run by folder, images seen and the first 12 digits of its weights' sha256."""
+        digest = hashlib.sha256(average).hexdigest()[:12]
+        return f"{self.folder.absolute().name} at {images:,} images ({digest})"
 
     def newest_checkpoint(self) -> Path | None:
         """The newest checkpoint whose files are intact; a damaged one is reported and passed over."""
@@ -177,10 +284,18 @@ class Run:
         """The state in the newest intact checkpoint, None if there is no checkpoint."""
         return self.read_newest(lambda folder: torch.load(folder / "state.pt", map_location=device, weights_only=True))
 
-    def cut_stats(self, images: int) -> None:
-        """Drop the lines of stats.jsonl that lie beyond the images seen."""
-        rows = [row for row in self.stats() if row["images"] <= images]
-        write(self.stats_file, "".join(json.dumps(row) + "\n" for row in rows))
+    def cut_rows(self, images: int) -> None:
+        """Drop the lines of stats.jsonl and diagnosis.jsonl that lie beyond the images seen."""
+        for file in (self.stats_file, self.diagnosis_file):
+            rows = [row for row in read_rows(file) if row["images"] <= images]
+            if rows or file.exists():
+                write(file, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def cut_best(self, images: int) -> None:
+        """Delete the best generators that lie beyond the images seen."""
+        for folder in self.best_checkpoints():
+            if int(folder.name) > images:
+                shutil.rmtree(folder)
 
 
 def check_folder(folder: Path) -> None:
@@ -267,23 +382,22 @@ def refuse_changes(run: Run, recipe: Recipe, card: DataCard) -> None:
         )
 
 
-def load(folder: Path, family: str | None = None) -> tuple[GAN, DataCard]:
-    """The averaged generator of a run's newest intact checkpoint, frozen and on the CPU, and its data card.
+def load(folder: Path, family: str | None = None, checkpoint: str | int = "newest") -> tuple[GAN, DataCard, str]:
+    """The averaged generator of a run's checkpoint, frozen and on the CPU, its data card, and which one it is in words.
 
     Args:
         family: the module of a GAN of the user's own, see `Run.recipe`.
+        checkpoint: "newest", "best" (where the run was judged during training), or the images seen.
 
     Raises:
-        ValueError: the folder is not a run, or has no usable checkpoint.
+        ValueError: the folder is not a run, or has no such usable checkpoint.
     """
     run = Run(folder)
     recipe, card = run.recipe(family), run.card()
-    weights = run.read_newest(lambda checkpoint: load_file(checkpoint / "average.safetensors"))
-    if weights is None:
-        raise ValueError(f"{folder} has no checkpoint yet; train it further with the command it was started with")
+    weights, name = run.read_average(checkpoint)
     gan = gans.find(recipe.family).gan(recipe.gan, card.shapes).for_sampling()
     gan.load_state_dict(weights)
-    return gan, card
+    return gan, card, name
 
 
 @contextmanager
@@ -324,6 +438,23 @@ def replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def append_row(file: Path, row: Mapping[str, Any]) -> None:
+    """Add a line of JSON to a growing file."""
+    with naming_failure(file), file.open("a") as stream:
+        stream.write(json.dumps(row) + "\n")
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The lines of a growing file, none if it is not there; one that a killed process left half-written is passed over."""
+    if not file.is_file():
+        return []
+    rows = []
+    for line in file.read_text(errors="replace").splitlines():
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict) and "images" in row]
+
+
 def write(path: Path, text: str | bytes) -> None:
     """Write a file whole or not at all."""
     new = path.with_name(f".{path.name}.new")
@@ -344,17 +475,33 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def numbered(folder: Path) -> list[Path]:
+    """The folders in it that are named by images seen, in ascending order."""
+    found = (entry for entry in folder.glob("[0-9]*") if entry.name.isdigit())
+    return sorted(found, key=lambda entry: int(entry.name))
+
+
+def serialised(average: Mapping[str, Tensor]) -> bytes:
+    """Weights as a safetensors file; equal weights give equal bytes."""
+    return to_safetensors({name: value.contiguous() for name, value in average.items()})
+
+
+def write_checksums(folder: Path, names: Sequence[str]) -> None:
+    """Write down the checksums of these files beside them."""
+    (folder / "checksums.json").write_text(json.dumps({name: checksum(folder / name) for name in names}, indent=2))
+
+
 def checksum(file: Path) -> str:
     """sha256 of a file's bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def intact(folder: Path) -> bool:
+def intact(folder: Path, names: Sequence[str] = CHECKPOINT_FILES) -> bool:
     """Whether a checkpoint's files are those that were written."""
     try:
         sums = json.loads((folder / "checksums.json").read_text())
-        return all(checksum(folder / name) == sums[name] for name in CHECKPOINT_FILES)
+        return all(checksum(folder / name) == sums[name] for name in names)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -31,6 +31,8 @@ class Sampler:
     card: DataCard
     """What it was trained on."""
     device: torch.device | str = "cpu"
+    name: str = ""
+    """Which checkpoint it is: run folder, images seen, and the start of its weights' sha256."""
 
     def sample(self, n: int = 1, *, seed: int = 0, label: Label | None = None) -> Samples:
         """`n` samples: images uint8 `[N, H, W, C]`, points float32 `[N, 2]`. Sample i is that of seed + i.

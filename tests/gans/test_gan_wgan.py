@@ -14,7 +14,7 @@ def test_the_critic_stays_in_its_box_and_the_generator_does_not() -> None:
     turn = gan.turns()[0]
     assert turn.player == "critic"
     assert turn.project is not None
-    turn.project()
+    turn.project(16)
     assert max(parameter.abs().max() for parameter in gan.critic.parameters()) <= 0.01
     assert max(parameter.abs().max() for parameter in gan.generator.parameters()) > 0.02
 

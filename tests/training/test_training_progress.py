@@ -12,6 +12,7 @@ ROW |= {"D(x)": 0.75, "loss/critic/gradient_penalty": 0.5, "gradient_norm/genera
 def test_values_in_short() -> None:
     assert values(ROW) == "1,234 images/s  discriminator 1.25  D(x) 0.75  critic/gradient_penalty 0.5"
     without = {name: value for name, value in ROW.items() if name != "D(x)"}
+    assert values({"images": 320.0, "metric/recall": 0.25}) == "recall 0.25"
     assert "score_real 2" in values(without), "raw scores where there are no probabilities"
 
 

@@ -11,6 +11,7 @@ VERBS = {
     "train": "train a GAN on your data, or resume a run",
     "sample": "draw samples from a trained run",
     "evaluate": "judge a run, or one folder of images against another",
+    "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",
     "data": "check a data set before training on it",
 }

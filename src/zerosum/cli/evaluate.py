@@ -1,6 +1,5 @@
 """`zerosum evaluate RUN` or `zerosum evaluate REAL GENERATED`: figures with interval, floor and provenance."""
 
-import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -15,21 +14,20 @@ from rich.console import Console
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Images, open_data
+from zerosum.data import Images, open_data, split
+from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
+from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.path_length import path_length_figure
-from zerosum.evaluate.points import POINT_METRICS, check_known, point_figures
+from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
 from zerosum.evaluate.samples import choose, take
-from zerosum.evaluate.sides import data_sides, measure, native_resolution, needed, open_images, run_sides
+from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
 from zerosum.features import FeatureNetwork
 from zerosum.recipe import Data
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
-
-IMAGE_METRICS = (*METRICS, "ppl", *LESSON_METRICS, *STACKED_METRICS)
-ALL_METRICS = tuple(dict.fromkeys((*IMAGE_METRICS, *POINT_METRICS)))
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,8 @@ class Evaluate:
     """Images to judge against these real ones."""
     family: str | None = None
     """Of a run of a GAN of your own: its module, which is imported only if you name it."""
+    checkpoint: str = "newest"
+    """Of a run: newest, best (where it was judged during training), or the images seen."""
     against: str | None = None
     """Of a run: other real images than those it was trained on, best such as were held out."""
     metrics: str | None = None
@@ -69,8 +69,16 @@ def main(arguments: list[str]) -> int:
     """Judge, print and write."""
     chosen = options(Evaluate, "zerosum evaluate", arguments)
     check_options(chosen)
-    console = Console(stderr=True, markup=False, soft_wrap=True)
-    figures = (judge_run if chosen.generated is None else judge_data)(chosen, console)
+    first = distributed.rank() == 0
+    console = Console(stderr=True, markup=False, soft_wrap=True, quiet=not first)
+    with distributed.world():
+        figures = (judge_run if chosen.generated is None else judge_data)(chosen, console)
+        distributed.barrier()
+    return report(chosen, figures, console) if first else 0
+
+
+def report(chosen: Evaluate, figures: list[Figure], console: Console) -> int:
+    """Print and write the figures."""
     text = json.dumps(to_plain(figures), indent=2, allow_nan=False) + "\n"
     if chosen.json:
         sys.stdout.write(text)
@@ -83,21 +91,6 @@ def main(arguments: list[str]) -> int:
         write(out, text)
         console.print(f"figures   {out}")
     return 0
-
-
-def read_metrics(text: str) -> list[str]:
-    """Names of metrics, each once, from `fid,kid,...`.
-
-    Raises:
-        ValueError: an unknown one.
-    """
-    names = list(dict.fromkeys(word.strip() for word in text.split(",")))
-    for name in names:
-        if name not in ALL_METRICS:
-            near = difflib.get_close_matches(name, ALL_METRICS, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown metric {name!r}: {hint}The metrics are {', '.join(ALL_METRICS)}")
-    return names
 
 
 def metrics_of(chosen: Evaluate, kind: str) -> list[str]:
@@ -130,6 +123,8 @@ def check_options(chosen: Evaluate) -> None:
         raise ValueError(f"{chosen.path} is not a run. To compare two data sets name both, the real one first")
     if chosen.generated is None and chosen.resolution is not None:
         raise ValueError("--resolution is for two data sets; a run is judged at its own resolution")
+    if chosen.generated is not None and chosen.checkpoint != "newest":
+        raise ValueError("--checkpoint is for a run; these are two data sets")
     if chosen.generated is not None and (is_run or chosen.against is not None):
         raise ValueError("give a run (and --against for other real images), or two data sets, the real one first")
     if chosen.generated is not None and {"ppl", *LESSON_METRICS} & set(names):
@@ -139,44 +134,47 @@ def check_options(chosen: Evaluate) -> None:
 def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     """A run's samples, beside the data it was trained on or other real images.
 
+    Processes share the features, and the first one measures while the others return nothing.
+
     Raises:
-        ValueError: no checkpoint, the data has changed, or a metric needs what is not there.
+        ValueError: no such checkpoint, the data has changed, or a metric needs what is not there.
     """
     folder = Path(chosen.path)
-    sampler, settings = api.load(folder, chosen.family), Run(folder).recipe(chosen.family).data
+    sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
     metrics = metrics_of(chosen, "images")
-    check_conditions(chosen, sampler, metrics)
+    check_conditions(chosen, sampler, settings, metrics)
     data = settings if chosen.against is None else replace(settings, path=chosen.against)
-    needs_train = {*LESSON_METRICS, "train"} & {*metrics, *needed(metrics)}
-    real, train = open_images(data), open_images(settings) if needs_train else None
-    for dataset in (real if chosen.against is None else None, train):
-        if dataset and dataset.card.content != sampler.card.content:
-            raise ValueError(f"{settings.path} is no longer what {folder} was trained on; give real images with --against")
-    n, seed, split = chosen.n, chosen.seed, "train" if chosen.against is None else chosen.against
-    figures: dict[str, Figure] = {}
-    network = load_judge(chosen, metrics)
-    if network and (featured := [name for name in metrics if name in METRICS]):
+    real, needs_train = open_images(data), {*LESSON_METRICS, "train"} & {*metrics, *needed(metrics)}
+    train = real if chosen.against is None else open_images(settings) if needs_train else None
+    if train and train.card.content != sampler.card.content:
+        raise ValueError(f"{settings.path} is no longer what {folder} was trained on; give real images with --against")
+    network, digits = load_judge(chosen, metrics), open_digits(chosen, metrics, sampler.card, data)
+    n, seed, named = chosen.n, chosen.seed, "train" if chosen.against is None else chosen.against
+    sides, featured = None, [name for name in metrics if name in METRICS]
+    if network and featured:
         console.print(f"{folder}: {n:,} samples by {network.provenance.name}, against {data.path}")
-        sides = run_sides(sampler, network, needed(featured), real, train, n=n, seed=seed, split=split, data=data)
-        console.print(f"measuring {', '.join(featured)}")
+        sides = run_sides(sampler, network, needed(featured), real, train, n=n, seed=seed, split=named, data=data)
+    if distributed.rank() > 0:
+        return []
+    figures: dict[str, Figure] = {}
+    console.print(f"measuring {', '.join(metrics)}")
+    if network and sides:
         figures |= zip(featured, measure(sides, featured, network, seed), strict=True)
     if network and "ppl" in metrics:
-        console.print(f"measuring ppl on {n // 2:,} pairs")
         figures["ppl"] = path_length_figure(sampler, network, n // 2, seed, like=real)
     if train and (lessons := [name for name in metrics if name in LESSON_METRICS]):
-        console.print(f"measuring {', '.join(lessons)}")
-        few = chosen.real_per_class
-        found = lesson_figures(sampler, train, real, lessons, n=n, real_per_class=few, split=split, seed=seed)
+        seen, few = split(len(train), settings.held_out)[0], chosen.real_per_class
+        found = lesson_figures(sampler, train, real, lessons, n=n, seen=seen, real_per_class=few, split=named, seed=seed)
         figures |= zip(lessons, found, strict=True)
-    if set(STACKED_METRICS) & set(metrics):
+    if digits:
         samples = np.asarray(sampler.sample(n, seed=seed), np.uint8).transpose(0, 3, 1, 2)
-        figures |= judge_stacked(chosen, metrics, samples, real, data, split)
+        figures |= judge_stacked(chosen, metrics, samples, real, digits, named, sampler.name)
     return [figures[name] for name in metrics]
 
 
-def check_conditions(chosen: Evaluate, sampler: Sampler, metrics: Sequence[str]) -> None:
+def check_conditions(chosen: Evaluate, sampler: Sampler, settings: Data, metrics: Sequence[str]) -> None:
     """Refuse metrics of classes without these, and of held-out data without such.
 
     Raises:
@@ -186,14 +184,20 @@ def check_conditions(chosen: Evaluate, sampler: Sampler, metrics: Sequence[str])
     if ("labels" in needs or lessons) and not ("label" in sampler.gan.given and sampler.card.labels.classes):
         named = f"{' and '.join(lessons)} are" if lessons else "metrics per class are"
         raise ValueError(f"{named} for generators conditioned on classes, which {chosen.path} is not: leave them out")
-    if "train" in needs and chosen.against is None:
-        raise ValueError("copied, closer and mifid need real images that were held out from training: --against PATH")
+    held_out = len(split(sampler.card.num_examples, settings.held_out)[1])
+    if "train" in needs and chosen.against is None and held_out < LEAST:
+        raise ValueError(
+            f"copied, closer and mifid need at least {LEAST} real images that were held out from training, "
+            f"but {chosen.path} held out {held_out}: --against PATH"
+        )
     if lessons and chosen.against is None:
         raise ValueError("cas and lift need real images of the same classes that were held out from training: --against PATH")
 
 
 def judge_data(chosen: Evaluate, console: Console) -> list[Figure]:
     """Generated images beside real ones.
+
+    Processes share the features, and the first one measures while the others return nothing.
 
     Raises:
         ValueError: not images, too few, or a metric needs what is not there.
@@ -203,36 +207,62 @@ def judge_data(chosen: Evaluate, console: Console) -> list[Figure]:
     network, figures = load_judge(chosen, metrics), dict[str, Figure]()
     data = Data(path=chosen.path, resolution=chosen.resolution or native_resolution(chosen.generated))
     real, fake = open_images(data), open_images(replace(data, path=chosen.generated))
+    digits = open_digits(chosen, metrics, fake.card, data)
+    sides, featured = None, [name for name in metrics if name in METRICS]
     if network:
-        featured, n = [name for name in metrics if name in METRICS], min(chosen.n, len(fake))
-        console.print(f"{n:,} of {chosen.generated} by {network.provenance.name}, against {data.path}")
-        sides = data_sides(real, fake, network, needed(featured), n=n, seed=chosen.seed, data=data)
-        console.print(f"measuring {', '.join(featured)}")
+        n, named, needs = min(chosen.n, len(fake)), chosen.generated, needed(featured)
+        console.print(f"{n:,} of {named} by {network.provenance.name}, against {data.path}")
+        sides = data_sides(real, fake, network, needs, n=n, seed=chosen.seed, data=data, generator=named)
+    if distributed.rank() > 0:
+        return []
+    console.print(f"measuring {', '.join(metrics)}")
+    if network and sides:
         figures |= zip(featured, measure(sides, featured, network, chosen.seed), strict=True)
-    if set(STACKED_METRICS) & set(metrics):
+    if digits:
         images = take(fake, choose(len(fake), chosen.n, chosen.seed)).numpy()
-        figures |= judge_stacked(chosen, metrics, images, real, data, chosen.path)
+        figures |= judge_stacked(chosen, metrics, images, real, digits, chosen.path, chosen.generated)
     return [figures[name] for name in metrics]
 
 
-def judge_stacked(
-    chosen: Evaluate, metrics: Sequence[str], fake: NDArray[np.uint8], real: Images, data: Data, split: str
-) -> dict[str, Figure]:
-    """Modes of stacked digits.
+def open_digits(chosen: Evaluate, metrics: Sequence[str], card: DataCard, data: Data) -> Images | None:
+    """The images that were stacked, if a metric needs them; every process must call this.
+
+    Args:
+        card: of the generated images.
+        data: how the real ones are prepared.
 
     Raises:
-        ValueError: no --stacked-from, or images that do not fit.
+        ValueError: no --stacked-from, or generated images that are not RGB.
     """
-    if chosen.stacked_from is None or fake.shape[1] != 3:
+    if not set(STACKED_METRICS) & set(metrics):
+        return None
+    if chosen.stacked_from is None or card.shapes["image"][0] != CHANNELS:
         raise ValueError("modes and reverse-kl are for points, and for RGB images of stacked digits: --stacked-from PATH")
+    return open_images(replace(data, path=chosen.stacked_from, colour="grey", labels=()))
+
+
+def judge_stacked(
+    chosen: Evaluate,
+    metrics: Sequence[str],
+    fake: NDArray[np.uint8],
+    real: Images,
+    digits: Images,
+    named: str,
+    generator: str,
+) -> dict[str, Figure]:
+    """Modes of stacked digits, by name.
+
+    Raises:
+        ValueError: images that do not fit.
+    """
     names = [name for name in metrics if name in STACKED_METRICS]
-    digits = open_images(replace(data, path=chosen.stacked_from, colour="grey", labels=()))
     kept = take(real, choose(len(real), len(fake), chosen.seed)).numpy()
-    return dict(zip(names, stacked_figures(fake, kept, digits, names, split=split, seed=chosen.seed), strict=True))
+    found = stacked_figures(fake, kept, digits, names, split=named, generator=generator, seed=chosen.seed)
+    return dict(zip(names, found, strict=True))
 
 
 def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
-    """A run's points, beside as many real ones.
+    """A run's points, beside as many real ones; the first process does it alone, the others return nothing.
 
     Raises:
         ValueError: metrics of images, other real points, or a mixture whose modes are not known.
@@ -241,14 +271,18 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
     if chosen.against is not None:
         raise ValueError(f"--against is for images; points are judged by the modes of {settings.path}")
     check_known(settings.path)
+    if distributed.rank() > 0:
+        return []
     console.print(f"{chosen.path}: {chosen.n:,} points, by the modes of {settings.path}")
     real = open_data(settings)
     points = real.batch(choose(len(real), chosen.n, chosen.seed))["point"].numpy()
     samples = np.asarray(sampler.sample(chosen.n, seed=chosen.seed), np.float32)
-    return point_figures(samples, points, settings.path, metrics, split="train", seed=chosen.seed)
+    return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
 
 
 def load_judge(chosen: Evaluate, metrics: Sequence[str]) -> FeatureNetwork | None:
-    """The feature network, if a metric needs one."""
-    is_needed = {"ppl", *METRICS} & set(metrics)
-    return features.load(chosen.features, distributed.device()) if is_needed else None
+    """The feature network, if a metric needs one; every process must call this."""
+    if not {"ppl", *METRICS} & set(metrics):
+        return None
+    with distributed.first_alone():
+        return features.load(chosen.features, distributed.device())

@@ -23,6 +23,8 @@ class Sample:
     """The run folder."""
     family: str | None = None
     """Of a run of a GAN of your own: its module, which is imported only if you name it."""
+    checkpoint: str = "newest"
+    """newest, best (where the run was judged during training), or the images seen."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
     """How many samples, or frames of an interpolation."""
     out: Path = Path("samples.png")
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> int:
     chosen = options(Sample, "zerosum sample", arguments)
     if chosen.n < 1 or chosen.columns < 1:
         raise ValueError(f"-n and --columns must be at least 1, not {chosen.n} and {chosen.columns}")
-    sampler = api.load(chosen.run, chosen.family)
+    sampler = api.load(chosen.run, chosen.family, chosen.checkpoint)
     label = None if chosen.label is None else read_label(chosen.label)
     if chosen.interpolate or chosen.out.suffix.lower() in ANIMATIONS:
         samples = sampler.interpolate(chosen.n, seed=chosen.seed, stops=chosen.stops, label=label)

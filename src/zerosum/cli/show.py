@@ -31,11 +31,21 @@ def main(arguments: list[str]) -> int:
     say(f"{recipe['family']} on {recipe['data']['path']} ({card.num_examples:,} examples{labels})")
     say(f"{seen:,} of {length:,} images seen ({seen / length:.0%})")
     say(f"newest checkpoint: {checkpoints[-1] if checkpoints else 'none yet'}")
+    for best in run.best_checkpoints()[-1:]:
+        say(f"best checkpoint: {best}")
     console = Console()
     if stats:
-        console.print(rows("last values", [(name, f"{value:.5g}") for name, value in stats[-1].items()]))
+        console.print(rows("last values", last_values(stats)))
     console.print(rows("recipe", [(name, str(value)) for name, value in flatten(recipe)]))
     return 0
+
+
+def last_values(stats: list[dict[str, float]]) -> list[tuple[str, str]]:
+    """The newest line's values, and before them the newest metrics, which stand in lines of their own."""
+    lines = [row for row in stats if "images_per_second" in row][-1:] or stats[-1:]
+    metrics = {name: (value, row["images"]) for row in stats for name, value in row.items() if name.startswith("metric/")}
+    shown = [(name, f"{value:.5g} at {int(images):,} images") for name, (value, images) in metrics.items()]
+    return shown + [(name, f"{value:.5g}") for name, value in lines[0].items() if name not in metrics]
 
 
 def rows(title: str, pairs: list[tuple[str, str]]) -> Table:

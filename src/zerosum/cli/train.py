@@ -1,6 +1,5 @@
 """`zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field value]`: train, or resume a run."""
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from zerosum import api, distributed, gans
+from zerosum import api, distributed, gans, judging
 from zerosum.cli import say
 from zerosum.cli.options import options
 from zerosum.recipe import Recipe
@@ -18,8 +17,18 @@ from zerosum.run import Run
 USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field VALUE ...]
 
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
+--stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back if it diverges, at most 3 times.
+--augment diffaug|ada: the discriminator sees transformed images only, so that few of them last longer.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
+
+SHORT = {
+    "--data": "--data.path",
+    "--augment": "--gan.stabilisers.augment",
+    "--stop-when": "--jobs.stop_when",
+    "--recover": "--jobs.recover",
+}
+"""Short names of options."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,8 @@ class Train:
     """Train a GAN, or resume a run."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    """What to train. `--data PATH` is short for `--data.path PATH`."""
+    """What to train. Short names: `--data` for `--data.path`, `--augment` for `--gan.stabilisers.augment`, `--stop-when` and
+    `--recover` for those of `--jobs`."""
     out: Path
     """The run folder. If it holds an unfinished run of the same recipe, that is resumed."""
 
@@ -39,8 +49,9 @@ def main(arguments: list[str]) -> int:
     name, *rest = arguments
     recipe = gans.get_recipe(name)
     default = Train(recipe, api.default_folder(name))
-    rest = [re.sub(r"^--data(?==|$)", "--data.path", word) for word in rest]
-    chosen = options(Train, f"zerosum train {name}", rest, default)
+    if not hasattr(recipe.gan, "stabilisers") and any(word.partition("=")[0] == "--augment" for word in rest):
+        raise ValueError(f"--augment: {recipe.family} has no gan.stabilisers; leave it out, or train a family that has them")
+    chosen = options(Train, f"zerosum train {name}", spelled_out(rest), default)
     if chosen.recipe.family != recipe.family:
         raise ValueError(
             f"--family {chosen.recipe.family}: choose the family by its name: zerosum train {chosen.recipe.family}"
@@ -52,12 +63,29 @@ def main(arguments: list[str]) -> int:
     return say(whereabouts(Run(chosen.out), chosen.recipe.family)) if first else 0
 
 
+def spelled_out(words: list[str]) -> list[str]:
+    """The arguments with short names of options replaced by full ones; `--recover` alone allows three recoveries."""
+    full = []
+    for number, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        full.append(SHORT.get(name, name) + equals + value)
+        if word == "--recover" and not "".join(words[number + 1 : number + 2]).isdigit():
+            full.append("3")
+    return full
+
+
 def whereabouts(run: Run, family: str) -> str:
-    """Where the results of a run are, and how to use it."""
+    """Where a run's results are, how healthy it is, whether its best checkpoint beats its last, and how to use it."""
     own = f" --family {family}" if "." in family else ""
     pictures = [f"samples   {picture}" for picture in run.pictures()[-1:]]
+    verdicts = [f"verdict   {row['verdict']} (why: zerosum doctor {run.folder}{own})" for row in run.diagnoses()[-1:]]
+    warnings = []
+    if decline := judging.find_decline(run):
+        last, best = decline
+        warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
+        own = f" --checkpoint best{own}"
     use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
-    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", use])
+    return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
 
 
 def _no_family(arguments: list[str]) -> int:

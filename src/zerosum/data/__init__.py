@@ -4,13 +4,13 @@ from pathlib import Path
 
 from zerosum.data.cache import cache_folder, prepared
 from zerosum.data.check import check
-from zerosum.data.dataset import Dataset, Images
+from zerosum.data.dataset import Dataset, Images, split
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
 from zerosum.recipe import Data
 
-__all__ = ["Dataset", "Images", "Points", "Report", "cache_folder", "check", "modes", "modes_found", "open_data"]
+__all__ = ["Dataset", "Images", "Points", "Report", "cache_folder", "check", "modes", "modes_found", "open_data", "split"]
 
 
 def open_data(settings: Data, cache: Path | None = None) -> Dataset:

@@ -29,6 +29,17 @@ class Dataset(ABC):
         """
 
 
+def split(count: int, held_out: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to train on and positions held out, each ascending; the same for every run on `count` examples.
+
+    Args:
+        held_out: examples to hold out, at most a tenth.
+    """
+    shuffled = np.random.default_rng(count).permutation(count)
+    num_held_out = min(held_out, count // 10)
+    return np.sort(shuffled[num_held_out:]), np.sort(shuffled[:num_held_out])
+
+
 class Images(Dataset):
     """Prepared images in the cache, read through a memory map: they need not fit into memory.
 

@@ -19,6 +19,7 @@ class Feed:
 
     Args:
         dataset: what to draw from, reshuffled at every pass.
+        positions: of the examples that are drawn, int64 `[M]`; None: all.
         batch: examples in a batch, over all parts.
         parts: into how many parts a batch is cut (processes x micro-batches).
         own: the parts of this process.
@@ -29,6 +30,7 @@ class Feed:
     def __init__(
         self,
         dataset: Dataset,
+        positions: np.ndarray | None = None,
         *,
         batch: int,
         seed: int,
@@ -40,7 +42,8 @@ class Feed:
     ) -> None:
         if batch % parts:
             raise ValueError(f"train.batch {batch} is not divisible by {parts}, the number of processes x micro-batches")
-        self.dataset, self.batch, self.seed, self.parts, self.own, self.mirror = dataset, batch, seed, parts, own, mirror
+        self.dataset, self.positions = dataset, np.arange(len(dataset)) if positions is None else positions
+        self.batch, self.seed, self.parts, self.own, self.mirror = batch, seed, parts, own, mirror
         self.device, self.channels_last = torch.device(device), channels_last
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="feed")
         self._next: tuple[int, Future[list[Batch]]] | None = None
@@ -59,11 +62,11 @@ class Feed:
     def indices(self, number: int) -> np.ndarray:
         """Positions in the data set of the examples of the `number`-th batch, int64 `[batch]`."""
         position = np.arange(number * self.batch, (number + 1) * self.batch)
-        epoch, place = np.divmod(position, len(self.dataset))
+        epoch, place = np.divmod(position, len(self.positions))
         return np.concatenate([self._shuffled(int(e))[place[epoch == e]] for e in np.unique(epoch)])
 
     def _shuffle(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng(derive_seed(self.seed, "order", epoch)).permutation(len(self.dataset))
+        return np.random.default_rng(derive_seed(self.seed, "order", epoch)).permutation(self.positions)
 
     def _fetch(self, number: int) -> list[Batch]:
         indices, mirrored = self.indices(number), None
@@ -75,7 +78,12 @@ class Feed:
 
     def _place(self, key: str, value: Tensor) -> Tensor:
         value = value.to(self.device, non_blocking=True)
-        if key != "image":
-            return value
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return value.to(torch.float32, memory_format=layout).mul_(1 / 127.5).sub_(1)
+        layout = torch.channels_last if self.channels_last and key == "image" else torch.preserve_format
+        return to_float(value, layout)
+
+
+def to_float(value: Tensor, layout: torch.memory_format = torch.preserve_format) -> Tensor:
+    """Pixels uint8 as float32 in [-1, 1]; anything else as it is."""
+    if value.dtype != torch.uint8:
+        return value
+    return value.to(torch.float32, memory_format=layout).mul_(1 / 127.5).sub_(1)

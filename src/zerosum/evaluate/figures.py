@@ -51,6 +51,8 @@ class Figure:
     """Of all that was drawn at random."""
     note: str = ""
     """What a reader must know before comparing it."""
+    generator: str = ""
+    """What made the samples: run folder, images seen and sha256 of the weights, or the images' path."""
 
 
 def shown_name(metric: str, judge: str) -> str:
@@ -89,9 +91,11 @@ def from_plain(plain: dict[str, Any]) -> list[Figure]:
 
 
 def table(figures: Sequence[Figure]) -> Table:
-    """The figures for the terminal, with the judge in the title."""
+    """The figures for the terminal, with the judge in the title and the generator below."""
     judges = dict.fromkeys(f"{figure.judge} ({figure.judge_hash[:12]}), {figure.resize}" for figure in figures)
-    lines = Table(title=escape("\n".join(judges)), title_justify="left")
+    generators = dict.fromkeys(figure.generator for figure in figures if figure.generator)
+    lines = Table(title=escape("\n".join(judges)), title_justify="left", caption_justify="left", caption_style="dim")
+    lines.caption = escape("\n".join(generators)) or None
     lines.add_column("figure")
     for column in ("value", "95 % interval", "real against real", "real", "generated"):
         lines.add_column(column, justify="right")

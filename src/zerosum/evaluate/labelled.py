@@ -41,6 +41,7 @@ def lesson_figures(
     test: Images,
     metrics: Sequence[str] = LESSON_METRICS,
     *,
+    seen: Positions,
     n: int,
     real_per_class: int = 20,
     split: str,
@@ -50,6 +51,7 @@ def lesson_figures(
 
     Args:
         train: what it was trained on.
+        seen: the positions in `train` that were not held out.
         test: real images that were held out, of the same classes.
         metrics: out of `LESSON_METRICS`.
         n: generated images in all; at most 500 of each class are made.
@@ -66,15 +68,15 @@ def lesson_figures(
     if not per_class:
         raise ValueError(f"-n {n} is less than one image for each of {num_classes} classes: give more")
     fake = class_samples(sampler, per_class, seed)
-    classes = recode(train, np.arange(len(train)), labels)
-    real = labelled(train, labels, draw_each(classes, max(per_class, NUM_SEEDS * real_per_class), seed))
+    drawn = draw_each(recode(train, seen, labels), max(per_class, NUM_SEEDS * real_per_class), seed)
+    real = labelled(train, labels, seen[drawn])
     tests = labelled(test, labels, choose(len(test), MOST_TESTS, seed))
     figures = []
     for name in metrics:
         find = _score if name == "cas" else _lift
         value, interval, floor, note = find(real, fake, tests, num_classes, real_per_class, seed)
-        if name == "lift" and len(train) > num_classes * real_per_class:
-            note += f"; the generator has seen {len(train):,} real images"
+        if name == "lift" and len(seen) > num_classes * real_per_class:
+            note += f"; the generator has seen {len(seen):,} real images"
         figures.append(
             Figure(
                 name,
@@ -89,6 +91,7 @@ def lesson_figures(
                 split=split,
                 seed=seed,
                 note=note,
+                generator=sampler.name,
             )
         )
     return figures
@@ -130,6 +133,7 @@ def stacked_figures(
     metrics: Sequence[str] = STACKED_METRICS,
     *,
     split: str,
+    generator: str = "",
     seed: int = 0,
 ) -> list[Figure]:
     """Modes found and reverse KL of generated stacked digits, beside as many real ones.
@@ -139,6 +143,7 @@ def stacked_figures(
         digits: labelled grey images, of which nine tenths teach the classifier and one tenth tests it.
         metrics: out of `STACKED_METRICS`.
         split: what `real` is.
+        generator: what made `fake`, in words.
 
     Raises:
         ValueError: images that are not RGB, or digits that are not grey, have no classes, or are of another size.
@@ -171,6 +176,7 @@ def stacked_figures(
         split=split,
         seed=seed,
         note=f"of {num_modes:,}; the classifier names {classify.accuracy(parts[0]):.3f} of held-out digits right",
+        generator=generator,
     )
     return mode_figures(known, values, floor, metrics, measure)
 

@@ -118,4 +118,5 @@ def path_length_figure(
         split="none",
         seed=seed,
         note=f"{num_pairs:,} pairs, a step of {EPSILON:g}",
+        generator=sampler.name,
     )

@@ -113,7 +113,14 @@ def stacked_classes(
 
 
 def point_figures(
-    points: Floats, real: Floats, name: str, metrics: Sequence[str] = POINT_METRICS, *, split: str, seed: int = 0
+    points: Floats,
+    real: Floats,
+    name: str,
+    metrics: Sequence[str] = POINT_METRICS,
+    *,
+    split: str,
+    generator: str = "",
+    seed: int = 0,
 ) -> list[Figure]:
     """Modes found, high-quality share and reverse KL of generated points, beside as many real ones.
 
@@ -123,6 +130,7 @@ def point_figures(
         name: of the mixture.
         metrics: out of `POINT_METRICS`.
         split: of the real points.
+        generator: what made the generated ones, in words.
         seed: of the subsets that the interval of the reverse KL is estimated from.
 
     Raises:
@@ -147,6 +155,7 @@ def point_figures(
         split=split,
         seed=seed,
         note=f"of {len(modes(name))}",
+        generator=generator,
     )
     return mode_figures(known, found, floor, metrics, measure)
 

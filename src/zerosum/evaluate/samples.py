@@ -1,8 +1,12 @@
-"""Data sets and trained generators as examples: their pixels through a feature network."""
+"""Data sets and trained generators as examples: their pixels through a feature network.
+
+Where several processes work together, each takes a share and gets the whole, so every process must make the same calls.
+"""
 
 import hashlib
 import io
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from zerosum import distributed
 from zerosum.data import Images, cache_folder
 from zerosum.datacard import Labels
 from zerosum.evaluate.intervals import Positions
@@ -29,6 +34,7 @@ def data_examples(
     at_most: int | None = None,
     seed: int = 0,
     *,
+    among: Positions | None = None,
     needs: Collection[str] = (),
     labels: Labels | None = None,
     cache: Path | None = None,
@@ -38,6 +44,7 @@ def data_examples(
     Args:
         at_most: how many are drawn, without repetition; None: all.
         seed: of the choice.
+        among: the positions that they are drawn from; None: all.
         needs: what is wanted beside features, out of "labels", "logits", "images".
         labels: the numbering of classes to use; None: the data set's own.
         cache: the folder that holds the features; default `cache_folder() / "features"`.
@@ -46,7 +53,8 @@ def data_examples(
         ValueError: labels are needed and there are none, or of other classes.
         OSError: the cache cannot be written.
     """
-    positions = choose(len(dataset), at_most, seed)
+    positions = choose(len(dataset) if among is None else len(among), at_most, seed)
+    positions = positions if among is None else among[positions]
     classes = None
     if "labels" in needs:
         classes = recode(dataset, positions, labels or dataset.card.labels)
@@ -69,6 +77,7 @@ def generated_examples(
     *,
     like: Images | None = None,
     needs: Collection[str] = (),
+    quiet: bool = False,
 ) -> Examples:
     """`n` samples of a trained generator of images, from seeds seed, seed + 1, ...
 
@@ -76,11 +85,12 @@ def generated_examples(
         like: of a conditional generator: the data whose labels it is given, drawn without repetition while they last, so
             that they are as frequent as there.
         needs: what is wanted beside features, out of "labels", "logits", "images".
+        quiet: show no progress.
 
     Raises:
         ValueError: a conditional generator without data that has its labels.
     """
-    labels, kept = draw_labels(sampler, like, n, seed), list[Tensor]()
+    labels, kept = draw_labels(sampler, like, n, seed), [torch.empty((0, 0, 0, 0), dtype=torch.uint8)]
 
     def draw(part: slice) -> Tensor:
         seeds = range(seed, seed + n)[part]
@@ -91,9 +101,10 @@ def generated_examples(
             kept.append(pixels)
         return pixels
 
-    features = through(network, n, draw, "features of samples")
+    features = through(network, n, draw, "" if quiet else "features of samples")
     classes = labels.argmax(1).numpy() if labels is not None and "labels" in needs else None
-    return Examples(features, classes, find_logits(network, features, needs), torch.cat(kept).numpy() if kept else None)
+    images = distributed.concat_over_ranks(torch.cat(kept[1:] or kept)).numpy() if "images" in needs else None
+    return Examples(features, classes, find_logits(network, features, needs), images)
 
 
 def draw_labels(sampler: Sampler, like: Images | None, n: int, seed: int) -> Tensor | None:
@@ -148,11 +159,17 @@ def take(dataset: Images, positions: Positions) -> Tensor:
 
 
 def through(network: FeatureNetwork, count: int, draw: Callable[[slice], Tensor], title: str) -> NDArray[np.float32]:
-    """Features `[count, D]` of the pixels that `draw` gives of each slice; a terminal sees how far it is."""
+    """Features `[count, D]` of the pixels that `draw` gives of each slice; with a title, a terminal sees how far it is.
+
+    Processes share the slices, each taking neighbouring ones. The slices do not depend on their number, so neither do the bits.
+    """
     parts = [slice(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
+    rank, size = distributed.rank(), distributed.world_size()
+    own = parts if size == 1 else parts[len(parts) * rank // size : len(parts) * (rank + 1) // size]
     console = Console(stderr=True)
-    shown = track(parts, title, console=console, disable=not console.is_terminal)
-    return np.concatenate([network(draw(part)).numpy() for part in shown])
+    shown = track(own, title, console=console, disable=not (title and console.is_terminal and rank == 0))
+    features = [network(draw(part)) for part in shown]
+    return distributed.concat_over_ranks(torch.cat(features) if features else torch.empty(0, 0)).numpy()
 
 
 def find_logits(network: FeatureNetwork, features: NDArray[np.float32], needs: Collection[str]) -> Tensor | None:
@@ -171,14 +188,15 @@ def key(content: str, network: FeatureNetwork, positions: Positions) -> str:
 
 
 def _kept(path: Path, compute: Callable[[], NDArray[np.float32]], count: int) -> NDArray[np.float32]:
-    """What was written to the path before, or else what is computed, and written there."""
-    try:
-        kept: NDArray[np.float32] = np.load(path)
-        if len(kept) == count:
-            return kept
-    except (OSError, ValueError, EOFError):
-        pass  # not there, or not whole
+    """What was written to the path before, or else what is computed, and written there; the first process does both."""
+    kept: NDArray[np.float32] = np.empty((0, 0), np.float32)
+    if distributed.rank() == 0:
+        with suppress(OSError, ValueError, EOFError):  # not there, or not whole
+            kept = np.load(path)
+    if distributed.any_rank(len(kept) == count):
+        return distributed.concat_over_ranks(torch.from_numpy(kept)).numpy()
     features, buffer = compute(), io.BytesIO()
-    np.save(buffer, features)
-    write(path, buffer.getvalue())
+    if distributed.rank() == 0:
+        np.save(buffer, features)
+        write(path, buffer.getvalue())
     return features

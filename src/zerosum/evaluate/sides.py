@@ -4,12 +4,15 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from zerosum import distributed
 from zerosum.data import Images, open_data
+from zerosum.data import split as split_data
 from zerosum.data.images import UnreadableError, naming_damage, open_image, quiet_decoders, upright
 from zerosum.data.sources import open_source
 from zerosum.evaluate.arrays import Features
 from zerosum.evaluate.figures import Figure
-from zerosum.evaluate.runner import GROUPS, LEAST, Examples, evaluate_features
+from zerosum.evaluate.metrics import needed
+from zerosum.evaluate.runner import LEAST, Examples, evaluate_features
 from zerosum.evaluate.samples import data_examples, generated_examples
 from zerosum.features import FeatureNetwork
 from zerosum.recipe import Data
@@ -26,13 +29,12 @@ class Sides:
     """What the real images are."""
     data: Data
     """How they were prepared."""
+    generator: str
+    """What made the generated ones."""
     train: Features | None = None
     """What the generator was trained on, where that is needed."""
-
-
-def needed(metrics: Sequence[str]) -> set[str]:
-    """What metrics need beside features, as `Group.needs` has it."""
-    return {need for group in GROUPS if set(group.metrics) & set(metrics) for need in group.needs}
+    held_out: Examples | None = None
+    """Real examples that were held out from training, where `real` were not: for the metrics that need `train`."""
 
 
 def check_logits(network: FeatureNetwork, needs: Collection[str]) -> None:
@@ -58,68 +60,100 @@ def run_sides(
     split: str,
     data: Data,
 ) -> Sides:
-    """`n` samples of a generator, beside up to twice as many real images.
+    """`n` samples of a generator, beside up to twice as many real images; every process must call this.
 
     Args:
         needs: what the metrics need beside features.
-        train: what the generator was trained on, where that is needed.
+        train: what the generator was trained on, where that is needed; if `real` is the same, its held-out examples are used.
 
     Raises:
         ValueError: what is needed is not there.
     """
     check_logits(network, needs)
+    features = held_out = None
+    if train and "train" in needs:
+        seen, unseen = split_data(len(train), data.held_out)
+        features = data_examples(train, network, among=seen).features
+        held_out = data_examples(train, network, among=unseen) if real is train else None
     return Sides(
         data_examples(real, network, 2 * n, seed, needs=needs, labels=sampler.card.labels),
         generated_examples(sampler, network, n, seed, like=real, needs=needs),
         split,
         data,
-        data_examples(train, network).features if train and "train" in needs else None,
+        sampler.name,
+        features,
+        held_out,
     )
 
 
 def data_sides(
-    real: Images, fake: Images, network: FeatureNetwork, needs: Collection[str], *, n: int, seed: int, data: Data
+    real: Images,
+    fake: Images,
+    network: FeatureNetwork,
+    needs: Collection[str],
+    *,
+    n: int,
+    seed: int,
+    data: Data,
+    generator: str,
 ) -> Sides:
-    """Up to `n` generated images, beside up to twice as many real ones.
+    """Up to `n` generated images, beside up to twice as many real ones; every process must call this.
 
     Raises:
         ValueError: what is needed is not there.
     """
     check_logits(network, needs)
     if "train" in needs:
-        raise ValueError("copied, closer and mifid need to know the training data: judge a run, with --against PATH")
+        raise ValueError("copied, closer and mifid need to know the training data: judge a run")
     n, labels = min(n, len(fake)), real.card.labels
     return Sides(
         data_examples(real, network, 2 * n, seed, needs=needs, labels=labels),
         data_examples(fake, network, n, seed, needs=needs, labels=labels),
         data.path,
         data,
+        generator,
     )
 
 
-def measure(sides: Sides, metrics: Sequence[str], network: FeatureNetwork, seed: int) -> list[Figure]:
-    """The figures, with all that is known of how they came about."""
-    judge, data = network.provenance, sides.data
-    return evaluate_features(
-        sides.real,
-        sides.fake,
-        metrics,
-        judge=judge.name,
-        judge_hash=judge.sha256,
-        resize=f"prepared at {data.resolution} x {data.resolution} pixels ({data.fit}); {judge.resize}",
-        split=sides.split,
-        train=sides.train,
-        seed=seed,
-    )
+def measure(
+    sides: Sides, metrics: Sequence[str], network: FeatureNetwork, seed: int = 0, num_subsets: int = 20
+) -> list[Figure]:
+    """The figures, with all that is known of how they came about.
+
+    Args:
+        seed, num_subsets: as `evaluate_features` has them.
+    """
+    judge, data, figures = network.provenance, sides.data, dict[str, Figure]()
+    apart = [name for name in metrics if sides.held_out and "train" in needed([name])]
+    others = [name for name in metrics if name not in apart]
+    for names, real, split in ((others, sides.real, sides.split), (apart, sides.held_out, "held out")):
+        if not names or real is None:
+            continue
+        found = evaluate_features(
+            real,
+            sides.fake,
+            names,
+            judge=judge.name,
+            judge_hash=judge.sha256,
+            resize=f"prepared at {data.resolution} x {data.resolution} pixels ({data.fit}); {judge.resize}",
+            split=split,
+            generator=sides.generator,
+            train=sides.train,
+            seed=seed,
+            num_subsets=num_subsets,
+        )
+        figures |= zip(names, found, strict=True)
+    return [figures[name] for name in metrics]
 
 
 def open_images(data: Data) -> Images:
-    """The prepared images.
+    """The prepared images; every process must call this.
 
     Raises:
         FileNotFoundError, ValueError: as `open_data`; points; fewer images than can be judged.
     """
-    dataset = open_data(data)
+    with distributed.first_alone():
+        dataset = open_data(data)
     if not isinstance(dataset, Images):
         raise ValueError(f"{data.path} is points, but images are to be judged here: give images")
     if len(dataset) < LEAST:

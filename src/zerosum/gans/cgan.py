@@ -17,6 +17,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, probability_notes
 from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_shape
@@ -145,12 +146,14 @@ class ConditionalGAN(GAN):
         else:
             self.generator = DCGANGenerator(config.latent, labels, image, config.width)
             self.discriminator = DCGANDiscriminator(labels, image, config.width, minibatch)
+        self.augment = Augment(config.stabilisers, shapes["image"])
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def turns(self) -> list[Turn]:
-        return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
+        discriminator = Turn("discriminator", self.discriminator_loss, project=self.augment.adapt)
+        return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
         images: Tensor = self.generator(noise.latent(self.config.noise, self.config.latent), given["label"])
@@ -161,7 +164,7 @@ class ConditionalGAN(GAN):
         real = self._score(batch["image"], batch, progress)
         fake = self._score(self._fakes(batch), batch, progress)
         loss = minimax_d(real, fake, self.config.stabilisers.label_smoothing)
-        return Loss({"adversarial": loss}, probability_notes(real, fake))
+        return Loss({"adversarial": loss}, probability_notes(real, fake) | self.augment.observe(real))
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[log D(G(z|y)|y)]."""
@@ -172,7 +175,7 @@ class ConditionalGAN(GAN):
 
     def _score(self, images: Tensor, batch: Batch, progress: float) -> Tensor:
         cures = self.config.stabilisers
-        noisy = add_instance_noise(images, cures.instance_noise, cures.instance_noise_until, progress)
+        noisy = add_instance_noise(self.augment(images), cures.instance_noise, cures.instance_noise_until, progress)
         scores: Tensor = self.discriminator(noisy, batch["label"])
         return scores
 

@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, probability_notes
 from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_shape
@@ -63,12 +64,14 @@ class DCGAN(GAN):
         self.discriminator = ConvDiscriminator(
             channels, resolution, config.discriminator_width, config.kernel, minibatch=config.stabilisers.minibatch
         )
+        self.augment = Augment(config.stabilisers, shapes["image"])
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def turns(self) -> list[Turn]:
-        return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
+        discriminator = Turn("discriminator", self.discriminator_loss, project=self.augment.adapt)
+        return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
         images: Tensor = self.generator(noise.latent(self.config.noise, self.config.latent))
@@ -79,7 +82,7 @@ class DCGAN(GAN):
         real = self._score(batch["image"], progress)
         fake = self._score(self._fakes(batch), progress)
         loss = minimax_d(real, fake, self.config.stabilisers.label_smoothing)
-        return Loss({"adversarial": loss}, probability_notes(real, fake))
+        return Loss({"adversarial": loss}, probability_notes(real, fake) | self.augment.observe(real))
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[log D(G(z))]."""
@@ -90,7 +93,7 @@ class DCGAN(GAN):
 
     def _score(self, images: Tensor, progress: float) -> Tensor:
         cures = self.config.stabilisers
-        noisy = add_instance_noise(images, cures.instance_noise, cures.instance_noise_until, progress)
+        noisy = add_instance_noise(self.augment(images), cures.instance_noise, cures.instance_noise_until, progress)
         scores: Tensor = self.discriminator(noisy)
         return scores
 

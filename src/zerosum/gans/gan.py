@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, minimax_g, non_saturating_g, probability_notes
 from zerosum.nn.instance_noise import add_instance_noise
@@ -138,12 +139,14 @@ class FirstGAN(GAN):
         self.needs = frozenset({self.makes})
         self.generator = Generator(config, shapes[self.makes])
         self.discriminator = Discriminator(config, shapes[self.makes])
+        self.augment = Augment(config.stabilisers, shapes[self.makes])
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def turns(self) -> list[Turn]:
-        discriminator = Turn("discriminator", self.discriminator_loss, repeat=self.config.discriminator_steps)
+        steps, adapt = self.config.discriminator_steps, self.augment.adapt
+        discriminator = Turn("discriminator", self.discriminator_loss, repeat=steps, project=adapt)
         return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
@@ -155,7 +158,7 @@ class FirstGAN(GAN):
         real = self._score(batch[self.makes], progress)
         fake = self._score(self._fakes(batch), progress)
         loss = minimax_d(real, fake, self.config.stabilisers.label_smoothing)
-        return Loss({"adversarial": loss}, probability_notes(real, fake))
+        return Loss({"adversarial": loss}, probability_notes(real, fake) | self.augment.observe(real))
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """E[log(1 - D(G(z)))] or -E[log D(G(z))]."""
@@ -169,7 +172,7 @@ class FirstGAN(GAN):
     def _score(self, examples: Tensor, progress: float) -> Tensor:
         cures = self.config.stabilisers
         scores: Tensor = self.discriminator(
-            add_instance_noise(examples, cures.instance_noise, cures.instance_noise_until, progress)
+            add_instance_noise(self.augment(examples), cures.instance_noise, cures.instance_noise_until, progress)
         )
         return scores
 

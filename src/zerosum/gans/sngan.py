@@ -14,6 +14,7 @@ the batch norms' gains and biases are linear maps of the label, which for one-ho
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import hinge_d, hinge_g, score_notes
 from zerosum.nn.convolutional import image_shape
@@ -97,15 +98,15 @@ class SNGAN(GAN):
         self.discriminator = ProjectionDiscriminator(
             channels, resolution, config.discriminator_width, label_width, config.stabilisers.minibatch
         )
+        self.augment = Augment(config.stabilisers, shapes["image"])
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def turns(self) -> list[Turn]:
-        return [
-            Turn("discriminator", self.discriminator_loss, repeat=self.config.discriminator_steps),
-            Turn("generator", self.generator_loss),
-        ]
+        steps, adapt = self.config.discriminator_steps, self.augment.adapt
+        discriminator = Turn("discriminator", self.discriminator_loss, repeat=steps, project=adapt)
+        return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
         images: Tensor = self.generator(noise.normal(self.config.latent), *self._label(given))
@@ -115,7 +116,7 @@ class SNGAN(GAN):
         """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]."""
         fakes = self.sample(batch, FreshNoise(len(batch["image"]), batch["image"].device))
         real, fake = self._score(batch["image"], batch, progress), self._score(fakes, batch, progress)
-        return Loss({"adversarial": hinge_d(real, fake)}, score_notes(real, fake))
+        return Loss({"adversarial": hinge_d(real, fake)}, score_notes(real, fake) | self.augment.observe(real))
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[D(G(z))]."""
@@ -129,7 +130,7 @@ class SNGAN(GAN):
 
     def _score(self, images: Tensor, given: Batch, progress: float) -> Tensor:
         cures = self.config.stabilisers
-        noisy = add_instance_noise(images, cures.instance_noise, cures.instance_noise_until, progress)
+        noisy = add_instance_noise(self.augment(images), cures.instance_noise, cures.instance_noise_until, progress)
         scores: Tensor = self.discriminator(noisy, *self._label(given))
         return scores
 

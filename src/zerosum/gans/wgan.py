@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from zerosum.augment import Augment, centred
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import score_notes, wasserstein_d, wasserstein_g
 from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_shape
@@ -76,12 +77,13 @@ class WGAN(GAN):
             channels, resolution = image_shape(shapes)
             self.generator = ConvGenerator(config.latent, channels, resolution, width)
             self.critic = ConvDiscriminator(channels, resolution, width, minibatch=minibatch)
+        self.augment = Augment(config.stabilisers, shapes[self.makes])
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "critic": self.critic}
 
     def turns(self) -> list[Turn]:
-        critic = Turn("critic", self.critic_loss, repeat=self.critic_steps, project=self.clip)
+        critic = Turn("critic", self.critic_loss, repeat=self.critic_steps, project=self.after_update)
         return [critic, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
@@ -91,7 +93,8 @@ class WGAN(GAN):
     def critic_loss(self, batch: Batch, progress: float) -> Loss:
         """E[f(G(z))] - E[f(x)]."""
         real, fake = self._score(batch[self.makes], progress), self._score(self._fakes(batch), progress)
-        return Loss({"adversarial": wasserstein_d(real, fake)}, score_notes(real, fake))
+        notes = score_notes(real, fake) | self.augment.observe(centred(real, fake))
+        return Loss({"adversarial": wasserstein_d(real, fake)}, notes)
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[f(G(z))]."""
@@ -102,9 +105,10 @@ class WGAN(GAN):
         long = self.config.long_critic_steps and (step < 25 or step % 500 == 0)
         return self.config.long_critic_steps if long else self.config.critic_steps
 
-    def clip(self) -> None:
-        """Bring the critic's weights into [-clip, clip]."""
+    def after_update(self, images: int) -> None:
+        """Bring the critic's weights into [-clip, clip], and adapt the augmentation."""
         clip_weights(self.critic.parameters(), self.config.clip)
+        self.augment.adapt(images)
 
     def _fakes(self, batch: Batch) -> Tensor:
         real = batch[self.makes]
@@ -112,7 +116,7 @@ class WGAN(GAN):
 
     def _score(self, examples: Tensor, progress: float) -> Tensor:
         cures = self.config.stabilisers
-        noisy = add_instance_noise(examples, cures.instance_noise, cures.instance_noise_until, progress)
+        noisy = add_instance_noise(self.augment(examples), cures.instance_noise, cures.instance_noise_until, progress)
         scores: Tensor = self.critic(noisy)
         return scores
 

@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from zerosum.augment import Augment, centred
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import score_notes, wasserstein_d, wasserstein_g
 from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_shape
@@ -119,12 +120,14 @@ class WGANGP(GAN):
         self.needs_classes = config.conditional
         self.needs = self.given | {self.makes}
         self.generator, self.critic = _networks(config, shapes, self.makes)
+        self.augment = Augment(config.stabilisers, shapes[self.makes])
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "critic": self.critic}
 
     def turns(self) -> list[Turn]:
-        return [Turn("critic", self.critic_loss, repeat=self.config.critic_steps), Turn("generator", self.generator_loss)]
+        critic = Turn("critic", self.critic_loss, repeat=self.config.critic_steps, project=self.augment.adapt)
+        return [critic, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
         label = [given["label"]] if self.config.conditional else []
@@ -142,7 +145,7 @@ class WGANGP(GAN):
         terms = {"adversarial": wasserstein_d(real_score, fake_score), "gradient_penalty": self.config.penalty * penalty}
         if self.config.conditional:
             terms["class"] = self.config.class_weight * cross_entropy(logits[: len(real)], batch["label"])
-        return Loss(terms, score_notes(real_score, fake_score))
+        return Loss(terms, score_notes(real_score, fake_score) | self.augment.observe(centred(real_score, fake_score)))
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[f(G(z))], and the classes' cross-entropy if conditional."""
@@ -157,7 +160,7 @@ class WGANGP(GAN):
 
     def _seen(self, examples: Tensor, progress: float) -> Tensor:
         cures = self.config.stabilisers
-        return add_instance_noise(examples, cures.instance_noise, cures.instance_noise_until, progress)
+        return add_instance_noise(self.augment(examples), cures.instance_noise, cures.instance_noise_until, progress)
 
     def _judge(self, examples: Tensor) -> tuple[Tensor, Tensor]:
         """Scores `[N]` and class logits `[N, L]`."""

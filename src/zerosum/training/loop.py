@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zerosum import distributed
 from zerosum.data.feed import Feed
@@ -12,28 +12,12 @@ from zerosum.game import Batch, Turn
 from zerosum.noise import derive_seed, seed_stream
 from zerosum.recipe import Average
 from zerosum.training.buffers import PartwiseBuffers
+from zerosum.training.means import Means
 from zerosum.training.state import State, is_lazy
 
 
 class DivergedError(ArithmeticError):
     """A loss or a weight has become NaN or infinite."""
-
-
-class Means:
-    """Means of named scalars since they were last read; they stay on their device until then."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, tuple[Tensor, int]] = {}
-
-    def add(self, name: str, value: Tensor) -> None:
-        """Count one more value."""
-        total, count = self._sums.get(name, (torch.zeros((), device=value.device), 0))
-        self._sums[name] = (total + value.detach(), count + 1)
-
-    def read(self) -> dict[str, float]:
-        """The means since the last reading, by name."""
-        sums, self._sums = self._sums, {}
-        return {name: float(total) / count for name, (total, count) in sums.items()}
 
 
 @dataclass(frozen=True)
@@ -43,6 +27,8 @@ class Job:
     every: int
     run: Callable[[State, dict[str, float]], object]
     """Called in the first process with the state and the newest means. It may look at the state but must not change it."""
+    together: bool = False
+    """Whether every process calls it, each with means of its own."""
 
 
 @dataclass
@@ -71,15 +57,18 @@ class Loop:
         Raises:
             DivergedError: a loss or a weight became NaN or infinite; no job has seen it.
         """
-        state, turns, newest = self.state, self.state.gan.turns(), dict[str, float]()
-        while state.images < self.images:
+        state, turns, newest, stopping = self.state, self.state.gan.turns(), dict[str, float](), False
+        while state.images < self.images and not stopping:
             state.set_rates()
             log_due = self._due(self.log_every)
             first = self.feed.draw(state.draws)
-            playing = [(number, turn) for number, turn in enumerate(turns) if state.step % turn.every == 0]
-            for number, turn in playing:
-                self._play(number, turn, turn.every if is_lazy(turn, turns) else 1, first, log_due)
-            state.draws += max((num_plays(turn, state.step) for _, turn in playing), default=0)
+            most = 0
+            for number, turn in enumerate(turns):
+                if state.step % turn.every == 0:
+                    plays = state.balance.plays(turn, state.step)
+                    self._play(number, turn, plays, turn.every if is_lazy(turn, turns) else 1, first, log_due)
+                    most = max(most, plays)
+            state.draws += most
             state.step += 1
             stopping = self._told_to_stop(log_due)
             ended = stopping or state.images >= self.images
@@ -88,11 +77,9 @@ class Loop:
                 state.update_average(self.average)
             if log_due or due:
                 newest |= self._read_means()
-            if distributed.rank() == 0:
-                for job in due:
+            for job in due:
+                if job.together or distributed.rank() == 0:
                     job.run(state, newest)
-            if stopping:
-                return
 
     def _due(self, every: int) -> bool:
         """Whether the step about to be played completes another `every` images."""
@@ -103,33 +90,41 @@ class Loop:
         told = self.watch(self.state.images)
         return told if distributed.world_size() == 1 else together and distributed.any_rank(told)
 
-    def _play(self, number: int, turn: Turn, weight: int, first: list[Batch], measure: bool) -> None:
-        """Let one player move, `turn.repeat` times, each on a fresh batch."""
+    def _play(self, number: int, turn: Turn, plays: int, weight: int, first: list[Batch], measure: bool) -> None:
+        """Let one player move, `plays` times, each on a fresh batch."""
         state, optimiser, moving = self.state, self.state.optimisers[turn.player], self.state.parameters[turn.player]
         for player, parameters in state.parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(player == turn.player)
-        for play in range(num_plays(turn, state.step)):
+        for play in range(plays):
             batches = first if play == 0 else self.feed.draw(state.draws + play)
             optimiser.zero_grad(set_to_none=True)
-            buffers = PartwiseBuffers(state.gan, self.feed.parts)
+            buffers, accuracy = PartwiseBuffers(state.gan, self.feed.parts), list[Tensor]()
             for part, batch in zip(self.feed.own, batches, strict=True):
                 seed_stream(derive_seed(self.seed, "play", state.step, number, play, part), self.feed.device)
                 with buffers.part():
-                    self._backward(turn, batch, weight / self.feed.parts)
+                    notes = self._backward(turn, batch, weight / self.feed.parts)
+                accuracy += [notes["accuracy"]] if "accuracy" in notes else []
             buffers.settle()
             distributed.sum_gradients(moving)
-            if measure:
-                self.means.add(f"gradient_norm/{turn.player}", gradient_norm(moving))
+            before = [parameter.detach().clone() for parameter in moving] if measure else []
             optimiser.step()
             if turn.project:
-                turn.project()
+                turn.project(state.batch)
+            if measure:
+                self.means.add(f"gradient_norm/{turn.player}", total_norm([p.grad for p in moving if p.grad is not None]))
+                change = total_norm([new.detach() - old for new, old in zip(moving, before, strict=True)])
+                self.means.add(f"update_ratio/{turn.player}", change / total_norm(before).clamp(min=1e-12))
+            if accuracy and state.balance.target is not None:
+                state.balance.adapt(turn.player, distributed.mean_over_ranks(torch.stack(accuracy).mean()))
 
-    def _backward(self, turn: Turn, batch: Batch, weight: float) -> None:
+    def _backward(self, turn: Turn, batch: Batch, weight: float) -> dict[str, Tensor]:
+        """Add to the gradients, and return what the loss notes."""
         loss = turn.loss(batch, self.state.images / self.images)
         (torch.stack(list(loss.terms.values())).sum() * weight).backward()  # type: ignore[no-untyped-call]
         for name, value in ({f"loss/{turn.player}/{name}": term for name, term in loss.terms.items()} | loss.notes).items():
             self.means.add(name, value)
+        return loss.notes
 
     def _read_means(self) -> dict[str, float]:
         newest = self.means.read()
@@ -139,12 +134,6 @@ class Loop:
         return newest
 
 
-def num_plays(turn: Turn, step: int) -> int:
-    """How often the turn is played in that step."""
-    return turn.repeat(step) if callable(turn.repeat) else turn.repeat
-
-
-def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """L2 norm of the gradient over all of a player's weights."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients)
+def total_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """L2 norm over all values of all tensors."""
+    return torch.nn.utils.get_total_norm(tensors)

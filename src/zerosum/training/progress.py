@@ -29,8 +29,11 @@ class Display:
         self.live = Live(Group(self.bar, self.values), console=console)
         self.begun = time.perf_counter()
         self.last_line = 0.0
+        self.verdict = ""
+        self.newest: dict[str, float] = {}
 
     def __enter__(self) -> Self:
+        self.begun = time.perf_counter()
         if self.console.is_terminal:
             self.live.start()
         return self
@@ -43,10 +46,15 @@ class Display:
         """So many images have been seen."""
         self.bar.update(self.task, completed=images)
 
+    def judge(self, verdict: str) -> None:
+        """The doctor has come to a verdict, which is shown from now on."""
+        self.verdict = verdict
+
     def show(self, row: dict[str, float]) -> None:
-        """A new line of statistics is there."""
+        """A new line of statistics is there; what it does not have is shown as it was last."""
         images, now = int(row["images"]), time.perf_counter()
-        text = values(row)
+        self.newest |= row
+        text = f"{self.verdict}  {values(self.newest)}" if self.verdict else values(self.newest)
         self.bar.update(self.task, completed=images)
         self.values.plain = text
         if self.console.is_terminal or (now - self.last_line < SECONDS_BETWEEN_LINES and images < self.end):
@@ -58,9 +66,10 @@ class Display:
 
 
 def values(row: dict[str, float]) -> str:
-    """Speed, losses and scores of a line of statistics, in short."""
-    shown = {name: value for name, value in row.items() if name.startswith(("loss/", "D(", "score"))}
+    """Speed, losses, scores and metrics of a line of statistics, in short."""
+    shown = {name: value for name, value in row.items() if name.startswith(("loss/", "D(", "score", "metric/"))}
     if "D(x)" in shown:
         shown = {name: value for name, value in shown.items() if not name.startswith("score")}
-    texts = [f"{name.removeprefix('loss/').removesuffix('/adversarial')} {value:.3g}" for name, value in shown.items()]
-    return "  ".join([f"{row['images_per_second']:,.0f} images/s", *texts])
+    names = {name: name.removeprefix("loss/").removeprefix("metric/").removesuffix("/adversarial") for name in shown}
+    speed = [f"{row['images_per_second']:,.0f} images/s"] if "images_per_second" in row else []
+    return "  ".join([*speed, *(f"{names[name]} {value:.3g}" for name, value in shown.items())])

@@ -8,6 +8,7 @@ from torch import nn
 
 from zerosum.game import GAN, Turn
 from zerosum.recipe import Average, Optimiser
+from zerosum.training.balance import Balance
 
 
 class State:
@@ -17,14 +18,16 @@ class State:
         gan: the networks, in training mode on their device.
         optimisers: one setting per player.
         batch: images in a batch.
+        balance: accuracy that discriminators are held to, see `Balance`.
     """
 
-    def __init__(self, gan: GAN, optimisers: Mapping[str, Optimiser], batch: int) -> None:
+    def __init__(self, gan: GAN, optimisers: Mapping[str, Optimiser], batch: int, balance: float | None = None) -> None:
         self.gan = gan
         self.average = gan.for_sampling()
         self.batch = batch
         self.step = 0
         self.draws = 0
+        self.balance = Balance(balance)
         self.settings = dict(optimisers)
         self.parameters = {name: list(player.parameters()) for name, player in gan.players().items()}
         if set(self.settings) != set(self.parameters):
@@ -43,11 +46,15 @@ class State:
         """Images seen: steps x batch."""
         return self.step * self.batch
 
+    def rates(self) -> dict[str, float]:
+        """Every player's learning rate at the images seen."""
+        return {name: settings.rate(self.images) for name, settings in self.settings.items()}
+
     def set_rates(self) -> None:
         """Bring every optimiser to its schedules' values at the images seen."""
-        for name, optimiser in self.optimisers.items():
+        for (name, optimiser), rate in zip(self.optimisers.items(), self.rates().values(), strict=True):
             group = optimiser.param_groups[0]
-            group["lr"] = self.settings[name].rate(self.images) * group["lazy"]
+            group["lr"] = rate * group["lazy"]
             if "momentum" in group:
                 group["momentum"] = self.settings[name].momentum(self.images)
 
@@ -70,6 +77,7 @@ class State:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "step": self.step,
             "draws": self.draws,
+            "balance": self.balance.state_dict(),
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -79,6 +87,7 @@ class State:
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(saved["optimisers"][name])
         self.step, self.draws = saved["step"], saved["draws"]
+        self.balance.load_state_dict(saved["balance"])
 
     def is_finite(self) -> bool:
         """Whether no weight and no buffer is NaN or infinite."""

@@ -1,0 +1,190 @@
+"""Planted failures and healthy runs, and what the doctor says of them.
+
+    python benchmarks/doctor.py [--seeds 0 1 2] [--only NAME ...]
+
+Every run's examinations are left in runs/doctor and not repeated; docs/doctor.md is written anew from all that lie there.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from zerosum import api, get_recipe, train
+from zerosum.data import Dataset, Images, open_data, split
+from zerosum.data.feed import Feed
+from zerosum.diagnose.examination import Reference, Signals, examine
+from zerosum.recipe import Recipe
+from zerosum.run import Run
+from zerosum.schedules import Schedule
+from zerosum.training.loop import DivergedError, Job, Loop
+from zerosum.training.state import State
+
+ROOT = Path(__file__).parents[1]
+RUNS = ROOT / "runs" / "doctor"
+IMAGES = 32_000
+"""Length of the runs on images."""
+LENGTHS = {"gan:cpu": 256_000, "wgan_gp:cpu": 96_000, "gan:ring": 1_024_000, "gan:ring_collapse": 64_000}
+"""Of those that take longer, or less."""
+EVERY = 16
+"""Examinations in a run."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run with a known ailment, or none."""
+
+    recipe: str
+    expected: tuple[str, ...]
+    """Verdicts that name it."""
+    rates: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Factors of the players' learning rates."""
+    keep: Callable[[Dataset, np.ndarray], np.ndarray] = lambda dataset, positions: positions
+    """Of the positions to train on, those that the discriminator is shown."""
+    shuffled: bool = False
+    """Whether labels are shuffled."""
+
+
+def few(dataset: Dataset, positions: np.ndarray) -> np.ndarray:
+    """200 examples."""
+    return np.sort(np.random.default_rng(0).permutation(positions)[:200])
+
+
+def half_the_classes(dataset: Dataset, positions: np.ndarray) -> np.ndarray:
+    """Examples of the first five classes."""
+    assert isinstance(dataset, Images)
+    assert dataset.labels is not None
+    return positions[dataset.labels[positions] < 5]
+
+
+def half_the_ring(dataset: Dataset, positions: np.ndarray) -> np.ndarray:
+    """Points of the ring's upper half."""
+    return positions[dataset.batch(positions)["point"][:, 1].numpy() > 0.3]
+
+
+HEALTHY = ("learning", "in equilibrium")
+CASES = {
+    **{f"healthy {name}": Case(f"{name}:cpu", HEALTHY) for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan")},
+    "healthy ring": Case("gan:ring", HEALTHY),
+    "collapsing ring": Case("gan:ring_collapse", ("mode collapse",)),
+    "half the ring": Case("gan:ring", ("mode collapse",), keep=half_the_ring),
+    "half the classes": Case("dcgan:cpu", ("mode collapse",), keep=half_the_classes),
+    "discriminator rate x 50": Case("dcgan:cpu", ("discriminator overpowers",), {"discriminator": 50}),
+    "discriminator rate / 50": Case("dcgan:cpu", ("generator overpowers",), {"discriminator": 1 / 50}),
+    "200 images": Case("dcgan:cpu", ("discriminator overfits",), keep=few),
+    "both rates x 1000": Case("dcgan:cpu", ("diverging",), {"discriminator": 1000, "generator": 1000}),
+    "critic rate x 1000": Case("wgan_gp:cpu", ("diverging",), {"critic": 1000, "generator": 1000}),
+    "shuffled labels": Case("cgan:cpu", ("labels ignored",), shuffled=True),
+}
+
+
+RESCUES = [(recipe, factor) for recipe in ("gan:cpu", "dcgan:cpu", "sngan:cpu", "wgan_gp:cpu") for factor in (100, 1000)]
+"""Runs at so many times their rates, with leave to recover."""
+
+
+def scaled(schedule: Schedule, factor: float, length: float) -> Schedule:
+    """The schedule with other values, over another length."""
+    start, end = schedule.start * factor, schedule.end * factor
+    return replace(schedule, start=start, end=end, over=schedule.over * length, delay=schedule.delay * length)
+
+
+def shortened(case: Case, seed: int) -> Recipe:
+    """The case's recipe, with its rates, over a shorter run."""
+    recipe = get_recipe(case.recipe)
+    images = LENGTHS.get(case.recipe, IMAGES)
+    images -= images % recipe.train.batch
+    length = images / recipe.train.images
+    optimisers = {
+        name: replace(optimiser, rate=scaled(optimiser.rate, case.rates.get(name, 1), length))
+        for name, optimiser in recipe.optimisers.items()
+    }
+    return replace(recipe, optimisers=optimisers, train=replace(recipe.train, images=images, seed=seed))
+
+
+def play(case: Case, seed: int) -> list[Signals]:
+    """Train, with an examination now and then."""
+    recipe = shortened(case, seed)
+    dataset, device = open_data(recipe.data), torch.device("cpu")
+    if case.shuffled:
+        assert isinstance(dataset, Images)
+        dataset.labels = np.random.default_rng(seed).permutation(dataset.labels)
+    train, held_out = split(len(dataset), recipe.data.held_out)
+    shown = case.keep(dataset, train)
+    gan = api.build_gan(recipe, dataset.card, device)
+    state = State(gan, recipe.optimisers, recipe.train.batch)
+    # Memorisation shows only beside the examples that were shown.
+    reference = Reference(dataset, shown if case.keep is few else train, held_out, gan.makes)
+    found: list[Signals] = []
+
+    def look(state: State, means: dict[str, float]) -> None:
+        progress = state.images / recipe.train.images
+        found.append(
+            examine(state.gan, state.average, reference, images=state.images, progress=progress, batch=state.batch, means=means)
+        )
+
+    every = math.ceil(recipe.train.images / EVERY / recipe.train.batch) * recipe.train.batch
+    feed = Feed(dataset, shown, batch=recipe.train.batch, seed=seed, channels_last=recipe.train.channels_last)
+    loop = Loop(state, feed, recipe.train.images, seed, recipe.average, [Job(every, look)], log_every=every)
+    try:
+        loop.run()
+    except DivergedError:
+        found.append(Signals(images=state.images, finite=False))
+    finally:
+        feed.close()
+    return found
+
+
+def rescue(recipe: str, factor: float, seed: int) -> dict[str, Any]:
+    """Train at rates that are `factor` times too high, with leave to recover: what came of it."""
+    folder = RUNS / f"rescue-{recipe.partition(':')[0]}-{factor:g}-{seed}"
+    case = Case(recipe, HEALTHY, dict.fromkeys(get_recipe(recipe).optimisers, factor))
+    settings = shortened(case, seed)
+    every = settings.train.images // EVERY
+    jobs = replace(settings.jobs, recover=3, log_every=every, diagnose_every=every, checkpoint_every=every, keep=EVERY)
+    with suppress(DivergedError):
+        train(replace(settings, jobs=jobs), folder, console=Console(quiet=True))
+    run = Run(folder)
+    newest, recoveries = run.diagnoses()[-1], [recovery["reason"] for recovery in run.recoveries()]
+    found = {name: newest.get(name) for name in ("images", "verdict", "distance", "diversity")}
+    return {"recipe": recipe, "factor": factor, "seed": seed, "recoveries": recoveries, **found}
+
+
+def main() -> None:
+    """Play what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for seed in chosen.seeds:
+        for name in chosen.only:
+            path = RUNS / f"{name.replace(' ', '-').replace('/', 'by')}-{seed}.json"
+            if path.exists():
+                continue
+            begun = time.process_time()
+            found = play(CASES[name], seed)
+            seconds = time.process_time() - begun
+            path.write_text(
+                json.dumps({"case": name, "seed": seed, "seconds": seconds, "rows": [row.to_row() for row in found]})
+            )
+            print(f"{name}, seed {seed}: {seconds:.0f} s", flush=True)
+        for recipe, factor in RESCUES:
+            path = RUNS / f"rescue-{recipe.partition(':')[0]}-{factor:g}-{seed}.json"
+            if not path.exists():
+                path.write_text(json.dumps(rescue(recipe, factor, seed)))
+                print(path.read_text(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
