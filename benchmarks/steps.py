@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
 
+import numpy as np
 import torch
 
 from plain import Plain, copy_weights
@@ -40,7 +41,7 @@ def engine_step(recipe: Recipe) -> Callable[[], None]:
     """One step of zerosum's own loop, data included."""
     dataset = open_data(recipe.data)
     state = State(build_gan(recipe, dataset.card, torch.device("cpu")), recipe.optimisers, recipe.train.batch)
-    feed = make_feed(recipe, dataset, torch.device("cpu"))
+    feed = make_feed(recipe, dataset, np.arange(len(dataset)), torch.device("cpu"))
     loop = Loop(state, feed, 0, recipe.train.seed, recipe.average, log_every=recipe.jobs.log_every)
 
     def step() -> None:
@@ -97,7 +98,8 @@ def copy_players(gan: GAN, plain: Plain) -> None:
 def measure(name: str, repeats: int) -> dict[str, float | str]:
     """Times of one recipe's step in milliseconds, and their ratios."""
     recipe = without_cures(gans.get_recipe(name))
-    feed = make_feed(recipe, open_data(recipe.data), torch.device("cpu"))
+    dataset = open_data(recipe.data)
+    feed = make_feed(recipe, dataset, np.arange(len(dataset)), torch.device("cpu"))
     batches = [feed.draw(number)[0] for number in range(8)]
     feed.close()
     steps = {"engine": engine_step(recipe), "bare": bare_step(recipe, batches), "plain": plain_step(recipe, batches)}

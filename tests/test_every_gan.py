@@ -43,7 +43,7 @@ def gan_and_data(recipe: Recipe) -> tuple[GAN, Dataset]:
 def train_steps(recipe: Recipe, steps: int) -> State:
     gan, dataset = gan_and_data(recipe)
     state = State(gan, recipe.optimisers, recipe.train.batch)
-    feed = make_feed(recipe, dataset, CPU)
+    feed = make_feed(recipe, dataset, np.arange(len(dataset)), CPU)
     Loop(state, feed, steps * recipe.train.batch, recipe.train.seed, recipe.average).run()
     feed.close()
     return state
@@ -103,7 +103,7 @@ def test_only_the_player_whose_turn_it_is_moves(family: str) -> None:
     recipe = tiny(family)
     gan, dataset = gan_and_data(recipe)
     state = State(gan, recipe.optimisers, recipe.train.batch)
-    feed = make_feed(recipe, dataset, CPU)
+    feed = make_feed(recipe, dataset, np.arange(len(dataset)), CPU)
     loop = Loop(state, feed, recipe.train.images, 0, recipe.average)
     state.set_rates()
     for number, turn in enumerate(gan.turns()):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_auroc
 
 from zerosum import losses
 
@@ -84,3 +85,27 @@ def test_notes_are_means_without_gradient() -> None:
     assert not any(note.requires_grad for note in notes.values())
     assert notes["D(x)"].item() == pytest.approx(mean([sigmoid(r) for r in REAL]))
     assert losses.score_notes(REAL, FAKE)["score_fake"].item() == pytest.approx(mean(FAKE.tolist()))
+
+
+@pytest.mark.parametrize("shapes", [((40,), (40,)), ((3, 1, 5, 5), (7, 1, 2, 2)), ((9, 1), (1, 4))])
+@pytest.mark.parametrize("ties", [False, True])
+def test_ranking_accuracy_is_the_area_under_the_roc_curve(shapes: tuple[tuple[int, ...], ...], ties: bool) -> None:
+    stream = torch.Generator().manual_seed(0)
+    real, fake = (torch.randn(shape, generator=stream) for shape in shapes)
+    real += 0.5
+    if ties:
+        real, fake = real.round(), fake.round()
+    labels = torch.cat([torch.ones(real.numel(), dtype=torch.long), torch.zeros(fake.numel(), dtype=torch.long)])
+    # torchmetrics takes scores in [0, 1] as they are.
+    scores = (torch.cat([real.flatten(), fake.flatten()]) + 8) / 16
+    assert losses.ranking_accuracy(real, fake).item() == pytest.approx(binary_auroc(scores, labels).item(), abs=1e-6)
+    pairs = [(r > f) + (r == f) / 2 for r in real.flatten().tolist() for f in fake.flatten().tolist()]
+    assert losses.ranking_accuracy(real, fake).item() == pytest.approx(mean(pairs), abs=1e-6)
+
+
+def test_ranking_accuracy_at_its_ends_and_without_gradient() -> None:
+    low, high = torch.tensor([-3.0, -2.0], requires_grad=True), torch.tensor([2.0, 3.0, 3.0], requires_grad=True)
+    assert losses.ranking_accuracy(high, low).item() == 1
+    assert losses.ranking_accuracy(low, high).item() == 0
+    assert losses.ranking_accuracy(torch.zeros(5), torch.zeros(4)).item() == 0.5
+    assert not losses.ranking_accuracy(high, low).requires_grad

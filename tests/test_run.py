@@ -17,8 +17,9 @@ import torch
 
 import zerosum
 from zerosum.api import train
+from zerosum.data import open_data
 from zerosum.recipe import Recipe
-from zerosum.run import Run, intact, locked, replacing, write
+from zerosum.run import Run, intact, locked, open_run, replacing, write
 from zerosum.schedules import constant
 from zerosum.training.loop import DivergedError
 
@@ -295,3 +296,53 @@ def test_write_replaces_in_one_step(tmp_path: Path) -> None:
         write(tmp_path / "file", text)
         assert (tmp_path / "file").read_text() == text
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_diagnoses_are_lines_and_those_beyond_a_checkpoint_are_cut(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.diagnoses() == []
+    run.cut_rows(0)
+    assert os.listdir(tmp_path) == [], "nothing to cut, nothing written"
+    for images in (80, 160, 240):
+        run.append_diagnosis({"images": images, "verdict": "learning", "missing_classes": ["bag"]})
+        run.append_stats({"images": images})
+    run.cut_rows(160)
+    assert [row["images"] for row in run.stats()] == [80, 160]
+    assert run.diagnoses() == [{"images": images, "verdict": "learning", "missing_classes": ["bag"]} for images in (80, 160)]
+    run.cut_rows(0)
+    assert (run.diagnoses(), run.stats()) == ([], [])
+
+
+def test_a_recovery_is_written_down_and_drops_later_checkpoints(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.recoveries() == []
+    for images in (80, 160, 240):
+        run.save(images, {"step": 1}, {"weight": torch.zeros(1)}, keep=9)
+    first, second = ({"images": 250, "reason": "NaN", "back_to": back_to, "rates_times": 0.5} for back_to in (160, 0))
+    run.add_recovery(first)
+    assert [int(folder.name) for folder in run.checkpoints()] == [80, 160]
+    run.add_recovery(second)
+    assert run.recoveries() == [first, second]
+    assert run.checkpoints() == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "3"])
+def test_damaged_recoveries_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recoveries.json").write_text(text)
+    with pytest.raises(ValueError, match=r"recoveries\.json is damaged"):
+        Run(tmp_path).recoveries()
+
+
+@pytest.mark.parametrize("change", ["nothing", "jobs", "rates", "data"])
+def test_recoveries_are_of_one_recipe_and_its_data(recipe: Recipe, tmp_path: Path, change: str) -> None:
+    card = open_data(recipe.data).card
+    run = open_run(tmp_path / "run", recipe, card)
+    run.add_recovery({"images": 80, "reason": "NaN", "back_to": 0, "rates_times": 0.5})
+    if change == "jobs":
+        recipe = replace(recipe, jobs=replace(recipe.jobs, keep=9), train=replace(recipe.train, images=960))
+    elif change == "rates":
+        recipe = replace(recipe, optimisers={name: replace(o, rate=constant(1e-5)) for name, o in recipe.optimisers.items()})
+    elif change == "data":
+        card = replace(card, content="other")
+    open_run(run.folder, recipe, card)
+    assert len(run.recoveries()) == (change in ("nothing", "jobs"))

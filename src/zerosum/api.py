@@ -145,7 +145,7 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
     except DivergedError as error:
         reason = f"training diverged {error}"
         if first:
-            supervisor.write_down(Signals(images=state.images, finite=False), make_players(state.gan, state.rates()))
+            supervisor.write_down(Signals(images=state.images, finite=False), make_players(state.gan, state.settings))
         if not supervisor.may_recover():
             raise DivergedError(explain_divergence(run, reason)) from None
     finally:

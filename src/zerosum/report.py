@@ -78,11 +78,11 @@ def diagnosis(rows: list[dict[str, Any]]) -> str:
 
 def curves(stats: list[dict[str, float]]) -> str:
     """The statistics as one picture: losses, metrics, scores and probabilities, gradient norms, speed and rates."""
-    if not stats:
+    names = [name for name in dict.fromkeys(name for row in stats for name in row) if name not in ("images", "step")]
+    if not names:
         return "<p>Nothing logged yet.</p>"
     from matplotlib.figure import Figure
 
-    names = [name for name in dict.fromkeys(name for row in stats for name in row) if name not in ("images", "step")]
     panels = sorted({panel(name) for name in names}, key=lambda group: (group in PANELS_LAST, group))
     num_rows = -(-len(panels) // 2)
     plot = Figure(figsize=(11, 2.6 * num_rows), dpi=72)

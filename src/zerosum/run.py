@@ -330,6 +330,8 @@ def open_run(folder: Path, recipe: Recipe, card: DataCard) -> Run:
     checkpoints = run.checkpoints()
     if checkpoints:
         refuse_changes(run, recipe, card)
+    elif has_changed(run, recipe, card):
+        (folder / "recoveries.json").unlink(missing_ok=True)
     if checkpoints and int(checkpoints[-1].name) >= recipe.train.images:
         return run
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -338,6 +340,27 @@ def open_run(folder: Path, recipe: Recipe, card: DataCard) -> Run:
     write(folder / "environment.json", json.dumps(environment(), indent=2))
     write(run.recipe_file, recipe.to_json())
     return run
+
+
+def changes(run: Run, recipe: Recipe, card: DataCard) -> list[tuple[str, Any, Any]]:
+    """What differs between a run and a recipe and data, of what must not: (name, in the run, now).
+
+    Raises:
+        ValueError: the run cannot be read, see `Run.recipe` and `Run.card`.
+    """
+    old, old_card = run.recipe(recipe.family), run.card()
+    rows = [row for row in differences(old, recipe) if not row[0].startswith(ADJUSTABLE)]
+    if card != old_card:
+        rows.append(("data (content)", f"{old_card.num_examples} examples", f"{card.num_examples} examples"))
+    return rows
+
+
+def has_changed(run: Run, recipe: Recipe, card: DataCard) -> bool:
+    """Whether a run differs from a recipe and data, or cannot be read."""
+    try:
+        return bool(changes(run, recipe, card))
+    except ValueError:
+        return True
 
 
 @contextmanager
@@ -369,11 +392,7 @@ def refuse_changes(run: Run, recipe: Recipe, card: DataCard) -> None:
     Raises:
         ValueError: with a table of the fields that differ.
     """
-    old, old_card = run.recipe(recipe.family), run.card()
-    rows = [row for row in differences(old, recipe) if not row[0].startswith(ADJUSTABLE)]
-    if card != old_card:
-        rows.append(("data (content)", f"{old_card.num_examples} examples", f"{card.num_examples} examples"))
-    if rows:
+    if rows := changes(run, recipe, card):
         width = max(len(name) for name, *_ in rows)
         table = "\n".join(f"  {name:<{width}}  {before} -> {after}" for name, before, after in rows)
         raise ValueError(

@@ -56,8 +56,9 @@ class Supervisor:
         return Reference(self.dataset, self.train, self.held_out, self.makes)
 
     def examine(self, state: State, means: Mapping[str, float]) -> None:
-        """One examination, written down."""
-        self.write_down(self.look(state, means), make_players(state.gan, state.rates()))
+        """One examination, written down; none after the one that ends the run."""
+        if self.ending is None:
+            self.write_down(self.look(state, means), make_players(state.gan, state.settings))
 
     def look(self, state: State, means: Mapping[str, float]) -> Signals:
         """One examination."""
@@ -92,8 +93,11 @@ class Supervisor:
         return len(self.run.recoveries()) < self.recipe.jobs.recover
 
     def recover(self, images: int, reason: str) -> None:
-        """Go back to the newest checkpoint that is no newer than the last healthy examination, and write down why."""
-        rows = self.run.diagnoses()
+        """Go back to the newest checkpoint that is no newer than the last healthy examination, and write down why.
+
+        Divergence shows in two examinations: the two before the last are not trusted, whatever was said of them.
+        """
+        rows = self.run.diagnoses()[:-3]
         healthy = max((row["images"] for row in rows if row["verdict"] in HEALTHY), default=0)
         back_to = max((int(folder.name) for folder in self.run.checkpoints() if int(folder.name) <= healthy), default=0)
         number = len(self.run.recoveries()) + 1
@@ -109,8 +113,9 @@ def history(run: Run) -> list[Signals]:
     return [Signals.from_row(row) for row in run.diagnoses()]
 
 
-def make_players(gan: GAN, rates: Mapping[str, float]) -> Players:
+def make_players(gan: GAN, optimisers: Mapping[str, Optimiser]) -> Players:
     """The players, with their learning rates."""
+    rates = {name: max(optimiser.rate.start, optimiser.rate.end) for name, optimiser in optimisers.items()}
     return Players(rates, tuple(name for name in rates if name not in gan.sampler), gan.makes == "image")
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -122,7 +123,7 @@ def train(recipe: Recipe, steps: int, saved: dict[str, object] | None = None) ->
     state = State(build_gan(recipe, dataset.card, cpu), recipe.optimisers, recipe.train.batch)
     if saved:
         state.load_state_dict(saved)
-    feed = make_feed(recipe, dataset, cpu)
+    feed = make_feed(recipe, dataset, np.arange(len(dataset)), cpu)
     Loop(state, feed, steps * recipe.train.batch, 0, recipe.average).run()
     feed.close()
     return state

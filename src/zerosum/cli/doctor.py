@@ -63,14 +63,12 @@ def examinations(run: Run, recipe: Recipe) -> tuple[list[Signals], Players]:
     """What was found in a run, its newest checkpoint included, which is examined now if it was not in training.
 
     Raises:
-        ValueError: the run has no checkpoint yet, or its data has changed.
+        ValueError: the run has no intact checkpoint, or its data has changed.
         FileNotFoundError: its data is gone.
     """
-    found, checkpoint, device = history(run), run.newest_checkpoint(), distributed.device()
-    if checkpoint is None and not found:
-        raise ValueError(f"{run.folder} has no checkpoint yet; train it further with the command it was started with")
+    found, device = history(run), distributed.device()
+    checkpoint = run.newest_checkpoint() if found else run.find_checkpoint()
     gan = gans.find(recipe.family).gan(recipe.gan, run.card().shapes)
-    settings = softened(recipe.optimisers, run.recoveries())
     if checkpoint is not None and not (found and found[-1].images >= int(checkpoint.name)):
         dataset = open_data(recipe.data)
         if dataset.card.content != run.card().content:
@@ -84,8 +82,7 @@ def examinations(run: Run, recipe: Recipe) -> tuple[list[Signals], Players]:
         )
         stats = run.stats()
         found.append(supervisor.look(state, stats[-1] if stats else {}))
-    rates = {name: optimiser.rate(found[-1].images) for name, optimiser in settings.items()}
-    return found, make_players(gan, rates)
+    return found, make_players(gan, softened(recipe.optimisers, run.recoveries()))
 
 
 def table(history: list[Signals]) -> Table:

@@ -20,6 +20,8 @@ from zerosum.sampling import generate
 
 NUM_REAL = 2_000
 NUM_SAMPLES = 512
+FEWEST = 8
+"""Real examples that samples can be compared with."""
 NUM_PROBES = 4
 """Batches on which the discriminator is asked, of training and of held-out examples."""
 COPY = 0.5
@@ -100,10 +102,11 @@ class Reference:
     """
 
     def __init__(self, dataset: Dataset, train: np.ndarray, held_out: np.ndarray, makes: str) -> None:
-        chosen = np.sort(np.random.default_rng(0).permutation(train)[:NUM_REAL])
+        # Shuffled, for data often comes sorted by class and only the first examples are used for some signals.
+        chosen = [np.random.default_rng(0).permutation(positions)[:NUM_REAL] for positions in (train, held_out)]
         self.makes = makes
         self.train, self.held_out = (
-            {key: to_float(value) for key, value in dataset.batch(positions).items()} for positions in (chosen, held_out)
+            {key: to_float(value) for key, value in dataset.batch(positions).items()} for positions in chosen
         )
         self.looks = Looks.of(self.train[makes])
         self.real = self.looks(self.train[makes])
@@ -132,9 +135,10 @@ def examine(
         return Signals(**found | {"finite": False})
     seed_stream(derive_seed("examination", images), device)
     found |= ask_discriminator(gan, reference, progress, batch, device)
-    found |= compare(samples, reference)
-    found |= compare_labels(samples, given, reference)
-    return Signals(**found)
+    if len(reference.real) >= FEWEST:
+        found |= compare(samples, reference) | compare_labels(samples, given, reference)
+    finite = {name: value for name, value in found.items() if not isinstance(value, float) or np.isfinite(value)}
+    return Signals(**finite | {"finite": len(finite) == len(found)})
 
 
 def from_means(means: Mapping[str, float]) -> dict[str, Any]:
@@ -175,13 +179,13 @@ def ask_discriminator(gan: GAN, reference: Reference, progress: float, batch: in
     names |= {"probability_real": "D(x)", "probability_fake": "D(G(z))"}
     found: dict[str, Any] = {field: statistics.mean(values) for field, name in names.items() if (values := read("train", name))}
     if "score_real" in found:
-        found["score_spread"] = statistics.pstdev(read("train", "score_real"))
+        found["score_spread"] = float(np.std(read("train", "score_real")))
         gap = found["score_real"] - found["score_fake"]
         if notes["held_out"]:
             found["accuracy_held_out"] = statistics.mean(read("held_out", "accuracy"))
         if notes["held_out"] and gap > found["score_spread"]:
             found["overfitting"] = (found["score_real"] - statistics.mean(read("held_out", "score_real"))) / gap
-    return found | {"finite": all(np.isfinite(value) for value in found.values())}
+    return found
 
 
 def probes(count: int, batch: int) -> list[Tensor]:

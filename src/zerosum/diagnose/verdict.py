@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import inf
 from statistics import fmean
 from typing import Literal, get_args
@@ -41,8 +40,6 @@ COPIED = 0.2
 MISSING = 0.25
 UNIFORM = 0.5
 TWINS = 0.5
-GAINING = 0.02
-"""Rise of diversity, or fall of the share that is missing, over a window, above which variety grows."""
 WEAK_LABELS = 0.2
 """Agreement with labels, from 0 as by chance to 1, below which they say nothing."""
 VANISHED, EXPLODED = 1e-5, 100.0
@@ -56,7 +53,7 @@ class Players:
     """Whom advice is given about."""
 
     rates: Mapping[str, float]
-    """Learning rate of every player."""
+    """Learning rate of every player, where it is highest."""
     discriminators: tuple[str, ...]
     """The players that judge."""
     takes_augmentation: bool = False
@@ -93,7 +90,7 @@ def diagnose(history: Sequence[Signals], players: Players) -> Diagnosis:
         evidence = rule(history[-WINDOW:], history)
         if evidence:
             verdict: Verdict = NAMES[rule]
-            return Diagnosis(verdict, tuple(evidence), tuple(advise(verdict, players)), remarks)
+            return Diagnosis(verdict, tuple(evidence), tuple(advise(verdict, players, history[-1].images)), remarks)
     newest = history[-1]
     evidence = (
         [] if newest.distance is None else [f"samples are {newest.distance:.3f} from real examples, and this still changes"]
@@ -162,7 +159,7 @@ def generator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) ->
 def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples lack variety, and do not gain any."""
     missing, diversity, twins = (known(rows, name) for name in ("missing_share", "diversity", "duplicates"))
-    if len(missing) < WINDOW or (improving(rows) and (rising(diversity) or rising([-share for share in missing]))):
+    if len(missing) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
         return []
     newest, evidence = rows[-1], []
     if min(missing) > MISSING:
@@ -192,8 +189,8 @@ def discriminator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]
     if not all_of(rows, "distance", least=NEAR):
         return []
     newest = rows[-1]
-    sure = [row.probability_real - row.probability_fake for row in rows if row.probability_real and row.probability_fake]
-    if len(sure) == WINDOW and fmean(sure) > SURE:
+    real, fake = known(rows, "probability_real"), known(rows, "probability_fake")
+    if len(real) == len(fake) == WINDOW and fmean(real) - fmean(fake) > SURE:
         return [f"D(x) is {newest.probability_real:.2f} and D(G(z)) {newest.probability_fake:.2f}: losses near 0 teach little"]
     if all_of(rows, "accuracy", least=ALWAYS_RIGHT) and not improving(rows):
         return [f"the discriminator ranks {newest.accuracy:.1%} of pairs rightly, and samples come no nearer to real examples"]
@@ -219,13 +216,19 @@ def stalled(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
 def improving(rows: Sequence[Signals]) -> bool:
     """Whether samples are coming nearer to real examples."""
     distances = known(rows, "distance")
-    half = len(distances) // 2
-    return len(distances) < WINDOW or fmean(distances[-half:]) < GETTING_NEARER * fmean(distances[:half])
+    if len(distances) < WINDOW:
+        return True
+    before, now = fmean(distances[: len(distances) // 2]), fmean(distances[-(len(distances) // 2) :])
+    return before - now > (1 - GETTING_NEARER) * abs(before)
 
 
-def rising(values: Sequence[float]) -> bool:
-    """Whether values rise, but for one step at most."""
-    return values[-1] > values[0] + GAINING and sum(after > before for before, after in pairwise(values)) >= len(values) - 2
+def gaining(history: Sequence[Signals]) -> bool:
+    """Whether samples show more than they did a window ago, and come nearer to real examples."""
+    later, earlier = (
+        [fmean(known(rows, name) or [0.0]) for name in ("diversity", "missing_share", "distance")]
+        for rows in (history[-WINDOW:], history[-2 * WINDOW : -WINDOW])
+    )
+    return later[0] > 1.05 * earlier[0] and later[1] < earlier[1] - 0.05 and later[2] < 0.9 * earlier[2]
 
 
 def balance(newest: Signals) -> Iterator[str]:
@@ -246,8 +249,8 @@ def notice(newest: Signals) -> Iterator[str]:
         yield f"no samples look like {', '.join(newest.missing_classes)}"
 
 
-def advise(verdict: Verdict, players: Players) -> Iterator[str]:
-    """The next things to try, as options."""
+def advise(verdict: Verdict, players: Players, images: int) -> Iterator[str]:
+    """The next things to try after so many images, as options."""
     judges = players.discriminators
     others = tuple(name for name in players.rates if name not in judges)
     if verdict == "diverging":
@@ -270,9 +273,10 @@ def advise(verdict: Verdict, players: Players) -> Iterator[str]:
         yield "take an earlier checkpoint"
     if verdict == "stalled":
         yield f"other rates: {rates(players, players.rates, 0.5)}"
-        yield "a larger network or a longer run: --train.images"
+        yield f"a larger network, or a longer run: --train.images {2 * images}"
     if verdict == "in equilibrium":
-        yield "stop here, or go on with falling rates: --optimisers.generator.rate 'linear(...)'"
+        falling = [f"--optimisers.{name}.rate 'linear({rate:.2g}, 0, over={images})'" for name, rate in players.rates.items()]
+        yield f"stop here, or start a new run whose rates fall: {' '.join(falling)}"
 
 
 def rates(players: Players, names: Collection[str], factor: float) -> str:
