@@ -316,6 +316,8 @@ MISTAKES = {
     "unknown": ("dcgan", {"metrics": "kid,presicion"}, "unknown metric 'presicion': did you mean 'precision'"),
     "no order": ("dcgan", {"metrics": "diversity"}, "diversity is neither better the lower nor the higher it is"),
     "held out": ("dcgan", {"metrics": "kid,copied"}, "copied cannot be measured during training"),
+    "path": ("dcgan", {"metrics": "ppl"}, "ppl cannot be measured during training"),
+    "lessons": ("dcgan", {"metrics": "kid,cas,lift,modes"}, "cas, lift, modes cannot be measured during training"),
     "logits": ("dcgan", {"metrics": "inception-score"}, "needs logits, which jobs.judge own_judge:draws has none of"),
     "judge": ("dcgan", {"judge": "lite1"}, "unknown feature network 'lite1'"),
     "classes": ("dcgan", {"metrics": "fid-per-class"}, "for generators conditioned on classes"),
@@ -345,8 +347,7 @@ import os, sys
 from pathlib import Path
 from zerosum.cli import main
 
-train, evaluate = (part.split() for part in sys.argv[1:])
-status = main(train) or main(evaluate)
+status = any(main(part.split()) for part in sys.argv[1:])
 Path("seen-" + os.environ["RANK"]).write_text(str(sum(sys.modules["own_judge"].seen)))
 sys.exit(status)
 """
@@ -358,12 +359,17 @@ def test_two_processes_judge_like_one(home: Path) -> None:
     every = "--jobs.evaluate-every 32 --jobs.metrics kid,fid-per-class --jobs.evaluate-samples 150"
     train = f"train cgan:tiny --train.images 64 {every}"
     evaluate = "-n 50 --metrics kid,recall,ms-ssim,fid-per-class"
+    alone = "-n 32 --metrics kid,ppl --features lite0@32 --out more.json"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "both.py"]
-    command = [f"{train} --jobs.judge own_judge:plain --out two", f"evaluate two {evaluate} --features own_judge:plain"]
+    command = [
+        f"{train} --jobs.judge own_judge:plain --out two",
+        f"evaluate two {evaluate} --features own_judge:plain",
+        f"evaluate two {alone}",
+    ]
     settings = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "cwd": home, "capture_output": True, "text": True}
     done = subprocess.run([*torchrun, *command], **settings)  # type: ignore[call-overload]
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ms-ssim") == 1, "only the first process prints"
+    assert done.stdout.count("ms-ssim") == done.stdout.count("path length") == 1, "only the first process prints"
     two, one = Run(home / "two"), Run(home / "one")
     # By another name of the same network, so that nothing is found that the two have kept.
     name, seen = "own_judge:same", importlib.import_module("own_judge").seen
@@ -381,4 +387,6 @@ def test_two_processes_judge_like_one(home: Path) -> None:
     assert known((one.folder / "metrics.json").read_text()) == (two.folder / "metrics.json").read_text()
     assert known(json.dumps(metric_rows(one))) == json.dumps(metric_rows(two))
     assert len(metric_rows(two)) == 2
+    assert main(["evaluate", str(one.folder), *alone.replace("more", str(home / "less")).split()]) == 0
+    assert known((home / "less.json").read_text()) == (home / "more.json").read_text()
     assert [folder.name for folder in one.best_checkpoints()] == [folder.name for folder in two.best_checkpoints()]

@@ -1,10 +1,9 @@
 """Evaluation while a run goes on: a job that judges the averaged generator, writes the figures down and keeps the best one."""
 
-import difflib
 import json
 import logging
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ import torch
 from zerosum import distributed, features
 from zerosum.data import Dataset, Images
 from zerosum.evaluate.figures import HIGHER_IS_BETTER, LOWER_IS_BETTER, Figure, from_plain, shown_name, to_plain
-from zerosum.evaluate.runner import GROUPS, LEAST, METRICS, evaluate_features
+from zerosum.evaluate.metrics import needed, read_metrics
+from zerosum.evaluate.runner import LEAST, METRICS
 from zerosum.evaluate.samples import data_examples, generated_examples
+from zerosum.evaluate.sides import Sides, measure
 from zerosum.features import FeatureNetwork
 from zerosum.game import GAN
-from zerosum.recipe import Data, Jobs, Recipe
+from zerosum.recipe import Jobs, Recipe
 from zerosum.run import Run, serialised, write
 from zerosum.sampling import Sampler
 from zerosum.training.jobs import Show
@@ -50,26 +51,6 @@ class Judge:
         return needed(self.metrics)
 
 
-def read_metrics(text: str) -> list[str]:
-    """Names of metrics, each once, from `fid,kid,...`.
-
-    Raises:
-        ValueError: an unknown one.
-    """
-    names = list(dict.fromkeys(word.strip() for word in text.split(",")))
-    for name in names:
-        if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown metric {name!r}: {hint}The metrics are {', '.join(METRICS)}")
-    return names
-
-
-def needed(metrics: Collection[str]) -> set[str]:
-    """What these metrics need beside features."""
-    return {need for group in GROUPS if set(group.metrics) & set(metrics) for need in group.needs}
-
-
 def load_judge(jobs: Jobs, device: torch.device) -> Judge | None:
     """The judge that the jobs ask for, if they do; torch's random stream is left as it was.
 
@@ -85,10 +66,11 @@ def load_judge(jobs: Jobs, device: torch.device) -> Judge | None:
             f"jobs.metrics: the first decides which checkpoint is best, but {first} is neither better the lower nor the "
             f"higher it is; put one of these first: {choices}"
         )
-    missing = needed(metrics) - {"labels", "logits", "images"}
-    if missing:
-        names = ", ".join(name for name in metrics if needed([name]) & missing)
-        raise ValueError(f"jobs.metrics: {names} cannot be measured during training; use `zerosum evaluate` for them")
+    others = [name for name in metrics if name not in METRICS or "train" in needed([name])]
+    if others:
+        raise ValueError(
+            f"jobs.metrics: {', '.join(others)} cannot be measured during training; use `zerosum evaluate` for them"
+        )
     with distributed.first_alone(), unmoved(device):
         network = features.load(jobs.judge, device)
     if "logits" in needed(metrics) and network.logits is None:
@@ -130,18 +112,7 @@ def judge_job(judge: Judge, run: Run, recipe: Recipe, dataset: Dataset, show: Sh
             fake = generated_examples(sampler, network, judge.num_samples, SEED, like=dataset, needs=needs, quiet=True)
         if distributed.rank() > 0:
             return
-        figures = evaluate_features(
-            real,
-            fake,
-            judge.metrics,
-            judge=network.provenance.name,
-            judge_hash=network.provenance.sha256,
-            resize=preparation(recipe.data, network),
-            split="train",
-            generator=sampler.name,
-            seed=SEED,
-            num_subsets=0,
-        )
+        figures = measure(Sides(real, fake, "train", recipe.data, sampler.name), judge.metrics, network, SEED, num_subsets=0)
         row = {"images": state.images, "step": state.step, **{f"metric/{figure.name}": figure.value for figure in figures}}
         run.append_stats(row)
         show(row)
@@ -166,11 +137,6 @@ def unmoved(device: torch.device) -> Iterator[None]:
     """Leave torch's random streams as they were before."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
-
-
-def preparation(data: Data, network: FeatureNetwork) -> str:
-    """How images come to the judge, in words."""
-    return f"prepared at {data.resolution} x {data.resolution} pixels ({data.fit}); {network.provenance.resize}"
 
 
 def best_figures(run: Run) -> list[Figure]:

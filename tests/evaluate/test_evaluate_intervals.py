@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from zerosum.evaluate.frechet import frechet_distance
-from zerosum.evaluate.intervals import Positions, Values, bootstrap_interval, real_floor, standard_errors
+from zerosum.evaluate.intervals import (
+    Positions,
+    Values,
+    bootstrap_interval,
+    real_floor,
+    share_interval,
+    standard_errors,
+    student_interval,
+)
 from zerosum.evaluate.manifold import manifold
 
 
@@ -62,3 +71,21 @@ def test_bootstrap_covers_the_mean() -> None:
     assert bootstrap_interval([0.2, 0.2, 0.2]) == pytest.approx((0.2, 0.2))
     with pytest.raises(ValueError, match="at least 2 values"):
         bootstrap_interval([1.0])
+
+
+@pytest.mark.parametrize("num", [2, 3, 5, 10])
+def test_a_few_seeds_have_students_interval(num: int) -> None:
+    values = np.random.default_rng(num).normal(size=num).tolist()
+    expected = stats.t.interval(0.95, num - 1, np.mean(values), stats.sem(values))
+    assert student_interval(values) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    for hits, count in ((0, 20), (7, 20), (999, 1000), (50, 50)):
+        expected = stats.binomtest(hits, count).proportion_ci(method="wilson")
+        assert share_interval(hits / count, count) == pytest.approx((expected.low, expected.high), abs=1e-4)
+
+
+def test_a_single_value_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="2 to 10 values, not 1"):
+        student_interval([0.5])

@@ -2,28 +2,32 @@
 
 import json
 import sys
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
+from numpy.typing import NDArray
 from rich.console import Console
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Images, open_data
-from zerosum.data.images import UnreadableError, naming_damage, open_image, quiet_decoders, upright
-from zerosum.data.sources import open_source
-from zerosum.evaluate.arrays import Features
+from zerosum.data import Images, open_data, split
+from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
-from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, Examples, evaluate_features
-from zerosum.evaluate.samples import data_examples, generated_examples
+from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
+from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
+from zerosum.evaluate.path_length import path_length_figure
+from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
+from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
+from zerosum.evaluate.samples import choose, take
+from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
 from zerosum.features import FeatureNetwork
-from zerosum.judging import needed, preparation, read_metrics
 from zerosum.recipe import Data
 from zerosum.run import Run, write
+from zerosum.sampling import Sampler
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class Evaluate:
     """Of a run: newest, best (where it was judged during training), or the images seen."""
     against: str | None = None
     """Of a run: other real images than those it was trained on, best such as were held out."""
-    metrics: str = ",".join(DEFAULT_METRICS)
-    """Names with commas between; an unknown one is answered with the list."""
+    metrics: str | None = None
+    """Names with commas between; an unknown one is answered with the list. None: fid, kid, precision, recall, density and
+    coverage for images; modes, high-quality and reverse-kl for points."""
     features: str = "lite0"
     """The judge: lite0, lite0@224, inception, inception:PATH, a .pt or .onnx file, or package.module:function."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 5_000
@@ -50,53 +55,26 @@ class Evaluate:
     """Of the first sample and of all that is drawn."""
     resolution: int | None = None
     """Of two data sets: pixels a side that both are brought to; None: those of the first generated image."""
+    real_per_class: int = 20
+    """Of lift: real images of each class that the classifier has beside the generated ones."""
+    stacked_from: str | None = None
+    """Of modes and reverse-kl of RGB images: the labelled grey images that are stacked in their three channels."""
     out: Path | None = None
     """Where the figures are written; None: metrics.json in the run folder, nowhere for two data sets."""
     json: bool = False
     """Print JSON instead of a table."""
 
 
-@dataclass(frozen=True)
-class Sides:
-    """What is compared."""
-
-    real: Examples
-    fake: Examples
-    split: str
-    """What the real images are."""
-    data: Data
-    """How they were prepared."""
-    generator: str
-    """What made the others."""
-    train: Features | None = None
-    """What the generator was trained on, where that is needed."""
-
-
 def main(arguments: list[str]) -> int:
     """Judge, print and write."""
     chosen = options(Evaluate, "zerosum evaluate", arguments)
-    metrics = read_metrics(chosen.metrics)
     check_options(chosen)
     first = distributed.rank() == 0
     console = Console(stderr=True, markup=False, soft_wrap=True, quiet=not first)
     with distributed.world():
-        figures = judge(chosen, metrics, console)
+        figures = (judge_run if chosen.generated is None else judge_data)(chosen, console)
         distributed.barrier()
     return report(chosen, figures, console) if first else 0
-
-
-def judge(chosen: Evaluate, metrics: list[str], console: Console) -> list[Figure]:
-    """The figures; processes share the features, and the first one measures while the others return nothing."""
-    needs = needed(metrics)
-    with distributed.first_alone():
-        network = features.load(chosen.features, distributed.device())
-    if "logits" in needs and network.logits is None:
-        raise ValueError(f"the inception-score needs logits, which {chosen.features} has none of: leave it out of --metrics")
-    sides = (judge_run if chosen.generated is None else judge_data)(chosen, network, needs, console)
-    if distributed.rank() > 0:
-        return []
-    console.print(f"measuring {', '.join(metrics)}")
-    return measure(sides, metrics, network, chosen.seed)
 
 
 def report(chosen: Evaluate, figures: list[Figure], console: Console) -> int:
@@ -115,14 +93,31 @@ def report(chosen: Evaluate, figures: list[Figure], console: Console) -> int:
     return 0
 
 
+def metrics_of(chosen: Evaluate, kind: str) -> list[str]:
+    """The metrics to measure on "images" or "points".
+
+    Raises:
+        ValueError: one is not for them.
+    """
+    allowed, default = (IMAGE_METRICS, DEFAULT_METRICS) if kind == "images" else (POINT_METRICS, POINT_METRICS)
+    names = read_metrics(chosen.metrics or ",".join(default))
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"{name} is not measured on {kind}; for {kind} there are {', '.join(allowed)}")
+    return names
+
+
 def check_options(chosen: Evaluate) -> None:
-    """Refuse options that do not go together.
+    """Refuse options that are wrong or do not go together.
 
     Raises:
         ValueError: naming them.
     """
+    names = read_metrics(chosen.metrics) if chosen.metrics is not None else []
     if chosen.n < LEAST:
         raise ValueError(f"-n must be at least {LEAST}, not {chosen.n}")
+    if chosen.real_per_class < 1:
+        raise ValueError(f"--real-per-class must be at least 1, not {chosen.real_per_class}")
     is_run = Run(Path(chosen.path)).recipe_file.is_file()
     if chosen.generated is None and not is_run:
         raise ValueError(f"{chosen.path} is not a run. To compare two data sets name both, the real one first")
@@ -132,99 +127,162 @@ def check_options(chosen: Evaluate) -> None:
         raise ValueError("--checkpoint is for a run; these are two data sets")
     if chosen.generated is not None and (is_run or chosen.against is not None):
         raise ValueError("give a run (and --against for other real images), or two data sets, the real one first")
+    if chosen.generated is not None and {"ppl", *LESSON_METRICS} & set(names):
+        raise ValueError("ppl, cas and lift need the generator itself: judge a run")
 
 
-def judge_run(chosen: Evaluate, network: FeatureNetwork, needs: Collection[str], console: Console) -> Sides:
+def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     """A run's samples, beside the data it was trained on or other real images.
 
+    Processes share the features, and the first one measures while the others return nothing.
+
     Raises:
-        ValueError: no checkpoint, not images, the data has changed, or a metric needs what is not there.
+        ValueError: no such checkpoint, the data has changed, or a metric needs what is not there.
     """
     folder = Path(chosen.path)
     sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
-    if "labels" in needs and not ("label" in sampler.gan.given and sampler.card.labels.classes):
-        raise ValueError(f"metrics per class are for generators conditioned on classes, which {folder} is not: leave them out")
-    if "train" in needs and chosen.against is None:
-        raise ValueError("copied, closer and mifid need real images that were held out from training: --against PATH")
+    if sampler.gan.makes == "point":
+        return judge_points(chosen, sampler, settings, console)
+    metrics = metrics_of(chosen, "images")
+    check_conditions(chosen, sampler, settings, metrics)
     data = settings if chosen.against is None else replace(settings, path=chosen.against)
-    real, train = open_images(data), open_images(settings) if "train" in needs else None
-    for dataset in (real if chosen.against is None else None, train):
-        if dataset and dataset.card.content != sampler.card.content:
-            raise ValueError(f"{settings.path} is no longer what {folder} was trained on; give real images with --against")
-    console.print(f"{folder}: {chosen.n:,} samples by {network.provenance.name}, against {data.path}")
-    return Sides(
-        data_examples(real, network, 2 * chosen.n, chosen.seed, needs=needs, labels=sampler.card.labels),
-        generated_examples(sampler, network, chosen.n, chosen.seed, like=real, needs=needs),
-        "train" if chosen.against is None else chosen.against,
-        data,
-        sampler.name,
-        None if train is None else data_examples(train, network).features,
-    )
+    real, needs_train = open_images(data), {*LESSON_METRICS, "train"} & {*metrics, *needed(metrics)}
+    train = real if chosen.against is None else open_images(settings) if needs_train else None
+    if train and train.card.content != sampler.card.content:
+        raise ValueError(f"{settings.path} is no longer what {folder} was trained on; give real images with --against")
+    network, digits = load_judge(chosen, metrics), open_digits(chosen, metrics, sampler.card, data)
+    n, seed, named = chosen.n, chosen.seed, "train" if chosen.against is None else chosen.against
+    sides, featured = None, [name for name in metrics if name in METRICS]
+    if network and featured:
+        console.print(f"{folder}: {n:,} samples by {network.provenance.name}, against {data.path}")
+        sides = run_sides(sampler, network, needed(featured), real, train, n=n, seed=seed, split=named, data=data)
+    if distributed.rank() > 0:
+        return []
+    figures: dict[str, Figure] = {}
+    console.print(f"measuring {', '.join(metrics)}")
+    if network and sides:
+        figures |= zip(featured, measure(sides, featured, network, seed), strict=True)
+    if network and "ppl" in metrics:
+        figures["ppl"] = path_length_figure(sampler, network, n // 2, seed, like=real)
+    if train and (lessons := [name for name in metrics if name in LESSON_METRICS]):
+        seen, few = split(len(train), settings.held_out)[0], chosen.real_per_class
+        found = lesson_figures(sampler, train, real, lessons, n=n, seen=seen, real_per_class=few, split=named, seed=seed)
+        figures |= zip(lessons, found, strict=True)
+    if digits:
+        samples = np.asarray(sampler.sample(n, seed=seed), np.uint8).transpose(0, 3, 1, 2)
+        figures |= judge_stacked(chosen, metrics, samples, real, digits, named, sampler.name)
+    return [figures[name] for name in metrics]
 
 
-def judge_data(chosen: Evaluate, network: FeatureNetwork, needs: Collection[str], console: Console) -> Sides:
+def check_conditions(chosen: Evaluate, sampler: Sampler, settings: Data, metrics: Sequence[str]) -> None:
+    """Refuse metrics of classes without these, and of held-out data without such.
+
+    Raises:
+        ValueError: naming them, and what they need.
+    """
+    needs, lessons = needed(metrics), [name for name in metrics if name in LESSON_METRICS]
+    if ("labels" in needs or lessons) and not ("label" in sampler.gan.given and sampler.card.labels.classes):
+        named = f"{' and '.join(lessons)} are" if lessons else "metrics per class are"
+        raise ValueError(f"{named} for generators conditioned on classes, which {chosen.path} is not: leave them out")
+    held_out = len(split(sampler.card.num_examples, settings.held_out)[1])
+    if "train" in needs and chosen.against is None and held_out < LEAST:
+        raise ValueError(
+            f"copied, closer and mifid need at least {LEAST} real images that were held out from training, "
+            f"but {chosen.path} held out {held_out}: --against PATH"
+        )
+    if lessons and chosen.against is None:
+        raise ValueError("cas and lift need real images of the same classes that were held out from training: --against PATH")
+
+
+def judge_data(chosen: Evaluate, console: Console) -> list[Figure]:
     """Generated images beside real ones.
+
+    Processes share the features, and the first one measures while the others return nothing.
 
     Raises:
         ValueError: not images, too few, or a metric needs what is not there.
     """
     assert chosen.generated is not None
-    if "train" in needs:
-        raise ValueError("copied, closer and mifid need to know the training data: judge a run, with --against PATH")
+    metrics = metrics_of(chosen, "images")
+    network, figures = load_judge(chosen, metrics), dict[str, Figure]()
     data = Data(path=chosen.path, resolution=chosen.resolution or native_resolution(chosen.generated))
     real, fake = open_images(data), open_images(replace(data, path=chosen.generated))
-    n, labels = min(chosen.n, len(fake)), real.card.labels
-    console.print(f"{n:,} of {chosen.generated} by {network.provenance.name}, against {data.path}")
-    return Sides(
-        data_examples(real, network, 2 * n, chosen.seed, needs=needs, labels=labels),
-        data_examples(fake, network, n, chosen.seed, needs=needs, labels=labels),
-        chosen.path,
-        data,
-        chosen.generated,
-    )
+    digits = open_digits(chosen, metrics, fake.card, data)
+    sides, featured = None, [name for name in metrics if name in METRICS]
+    if network:
+        n, named, needs = min(chosen.n, len(fake)), chosen.generated, needed(featured)
+        console.print(f"{n:,} of {named} by {network.provenance.name}, against {data.path}")
+        sides = data_sides(real, fake, network, needs, n=n, seed=chosen.seed, data=data, generator=named)
+    if distributed.rank() > 0:
+        return []
+    console.print(f"measuring {', '.join(metrics)}")
+    if network and sides:
+        figures |= zip(featured, measure(sides, featured, network, chosen.seed), strict=True)
+    if digits:
+        images = take(fake, choose(len(fake), chosen.n, chosen.seed)).numpy()
+        figures |= judge_stacked(chosen, metrics, images, real, digits, chosen.path, chosen.generated)
+    return [figures[name] for name in metrics]
 
 
-def measure(sides: Sides, metrics: list[str], network: FeatureNetwork, seed: int) -> list[Figure]:
-    """The figures, with all that is known of how they came about."""
-    judge = network.provenance
-    return evaluate_features(
-        sides.real,
-        sides.fake,
-        metrics,
-        judge=judge.name,
-        judge_hash=judge.sha256,
-        resize=preparation(sides.data, network),
-        split=sides.split,
-        generator=sides.generator,
-        train=sides.train,
-        seed=seed,
-    )
+def open_digits(chosen: Evaluate, metrics: Sequence[str], card: DataCard, data: Data) -> Images | None:
+    """The images that were stacked, if a metric needs them; every process must call this.
 
-
-def open_images(data: Data) -> Images:
-    """The prepared images.
+    Args:
+        card: of the generated images.
+        data: how the real ones are prepared.
 
     Raises:
-        FileNotFoundError, ValueError: as `open_data`; points; fewer images than can be judged.
+        ValueError: no --stacked-from, or generated images that are not RGB.
     """
+    if not set(STACKED_METRICS) & set(metrics):
+        return None
+    if chosen.stacked_from is None or card.shapes["image"][0] != CHANNELS:
+        raise ValueError("modes and reverse-kl are for points, and for RGB images of stacked digits: --stacked-from PATH")
+    return open_images(replace(data, path=chosen.stacked_from, colour="grey", labels=()))
+
+
+def judge_stacked(
+    chosen: Evaluate,
+    metrics: Sequence[str],
+    fake: NDArray[np.uint8],
+    real: Images,
+    digits: Images,
+    named: str,
+    generator: str,
+) -> dict[str, Figure]:
+    """Modes of stacked digits, by name.
+
+    Raises:
+        ValueError: images that do not fit.
+    """
+    names = [name for name in metrics if name in STACKED_METRICS]
+    kept = take(real, choose(len(real), len(fake), chosen.seed)).numpy()
+    found = stacked_figures(fake, kept, digits, names, split=named, generator=generator, seed=chosen.seed)
+    return dict(zip(names, found, strict=True))
+
+
+def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
+    """A run's points, beside as many real ones; the first process does it alone, the others return nothing.
+
+    Raises:
+        ValueError: metrics of images, other real points, or a mixture whose modes are not known.
+    """
+    metrics = metrics_of(chosen, "points")
+    if chosen.against is not None:
+        raise ValueError(f"--against is for images; points are judged by the modes of {settings.path}")
+    check_known(settings.path)
+    if distributed.rank() > 0:
+        return []
+    console.print(f"{chosen.path}: {chosen.n:,} points, by the modes of {settings.path}")
+    real = open_data(settings)
+    points = real.batch(choose(len(real), chosen.n, chosen.seed))["point"].numpy()
+    samples = np.asarray(sampler.sample(chosen.n, seed=chosen.seed), np.float32)
+    return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
+
+
+def load_judge(chosen: Evaluate, metrics: Sequence[str]) -> FeatureNetwork | None:
+    """The feature network, if a metric needs one; every process must call this."""
+    if not {"ppl", *METRICS} & set(metrics):
+        return None
     with distributed.first_alone():
-        dataset = open_data(data)
-    if not isinstance(dataset, Images):
-        raise ValueError(f"{data.path} is points: zerosum evaluate judges images; for points, zerosum.evaluate.point_coverage")
-    if len(dataset) < LEAST:
-        raise ValueError(f"{data.path} holds {len(dataset)} images; at least {LEAST} are needed to judge by")
-    return dataset
-
-
-def native_resolution(path: str) -> int:
-    """The shorter side, in pixels, of the first image there that can be read.
-
-    Raises:
-        FileNotFoundError: nothing lies at the path.
-        ValueError: it holds no readable image.
-    """
-    with open_source(path) as source, quiet_decoders():
-        for index in range(len(source.names)):
-            with suppress(UnreadableError), naming_damage():
-                return min(upright(open_image(source.read(index))).size)
-    raise ValueError(f"{path} holds no image that can be read")
+        return features.load(chosen.features, distributed.device())

@@ -9,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 DISTANCES = ("fid", "kid", "fid-infinity", "fid-per-class", "mifid")
-LOWER_IS_BETTER = frozenset({*DISTANCES, "duplicates", "ms-ssim", "copied"})
-HIGHER_IS_BETTER = frozenset({"precision", "recall", "density", "coverage", "inception-score"})
+LOWER_IS_BETTER = frozenset({*DISTANCES, "duplicates", "ms-ssim", "copied", "ppl", "reverse-kl"})
+HIGHER_IS_BETTER = frozenset(
+    {"precision", "recall", "density", "coverage", "inception-score", "cas", "lift", "modes", "high-quality"}
+)
 """All other figures are best near their floor: neither too low nor too high."""
 
 INCEPTION_ONLY = {
@@ -101,7 +103,7 @@ def table(figures: Sequence[Figure]) -> Table:
     for figure in figures:
         interval = "" if figure.interval is None else " .. ".join(_short(bound) for bound in figure.interval)
         floor = "" if figure.floor is None else _short(figure.floor)
-        counts = f"{figure.num_real:,} ({figure.split})", f"{figure.num_fake:,}"
+        counts = f"{figure.num_real:,} ({figure.split})" if figure.num_real else "", f"{figure.num_fake:,}"
         cells = (figure.name, _short(figure.value), interval, floor, *counts, figure.note)
         lines.add_row(*map(escape, cells))
     return lines

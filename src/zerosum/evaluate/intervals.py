@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % quantiles of Student's t for 1 to 9 degrees of freedom."""
+
 Values = dict[str, float]
 Positions = NDArray[np.int64]
 Measure = Callable[[Positions, Positions], Values]
@@ -66,3 +69,23 @@ def bootstrap_interval(
     means = [array[stream.integers(len(array), size=len(array))].mean() for _ in range(num_draws)]
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def student_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % confidence interval of the mean of a few independent values, such as one for each seed (Student 1908).
+
+    Raises:
+        ValueError: fewer than 2 or more than 10 values.
+    """
+    if not 2 <= len(values) <= len(STUDENT) + 1:
+        raise ValueError(f"the interval is for 2 to {len(STUDENT) + 1} values, not {len(values)}")
+    reach = STUDENT[len(values) - 2] * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return float(np.mean(values)) - reach, float(np.mean(values)) + reach
+
+
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % confidence interval of a share that was counted in `count` independent examples (Wilson 1927)."""
+    z = 1.96
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    reach = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))

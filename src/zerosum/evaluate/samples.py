@@ -34,6 +34,7 @@ def data_examples(
     at_most: int | None = None,
     seed: int = 0,
     *,
+    among: Positions | None = None,
     needs: Collection[str] = (),
     labels: Labels | None = None,
     cache: Path | None = None,
@@ -43,6 +44,7 @@ def data_examples(
     Args:
         at_most: how many are drawn, without repetition; None: all.
         seed: of the choice.
+        among: the positions that they are drawn from; None: all.
         needs: what is wanted beside features, out of "labels", "logits", "images".
         labels: the numbering of classes to use; None: the data set's own.
         cache: the folder that holds the features; default `cache_folder() / "features"`.
@@ -51,7 +53,8 @@ def data_examples(
         ValueError: labels are needed and there are none, or of other classes.
         OSError: the cache cannot be written.
     """
-    positions = choose(len(dataset), at_most, seed)
+    positions = choose(len(dataset) if among is None else len(among), at_most, seed)
+    positions = positions if among is None else among[positions]
     classes = None
     if "labels" in needs:
         classes = recode(dataset, positions, labels or dataset.card.labels)

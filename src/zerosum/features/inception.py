@@ -209,11 +209,13 @@ def load_inception(path: Path | None, device: torch.device) -> FeatureNetwork:
         resolution=RESOLUTION,
         width=WIDTH,
     )
-    return FeatureNetwork(provenance, partial(embed, network), partial(linear, weight=network.fc.weight.cpu()), device)
+    return FeatureNetwork(
+        provenance, partial(embed, network), partial(linear, weight=network.fc.weight.cpu()), device, takes_floats=True
+    )
 
 
 def embed(network: Inception, pixels: Tensor) -> Tensor:
-    """Features `[N, 2048]` of pixels uint8 `[N, 1 or 3, H, W]`."""
+    """Features `[N, 2048]` of pixels `[N, 1 or 3, H, W]` in 0..255, uint8 or float32."""
     images = (resize(pixels, RESOLUTION, tensorflow_bilinear) - MEAN) / SCALE
     features: Tensor = network(as_rgb(images).contiguous(memory_format=torch.channels_last))
     return features

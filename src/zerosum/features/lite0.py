@@ -134,11 +134,11 @@ def load_lite0(resolution: int, device: torch.device) -> FeatureNetwork:
         resolution=resolution,
         width=WIDTH,
     )
-    return FeatureNetwork(provenance, partial(embed, network, resolution), head, device)
+    return FeatureNetwork(provenance, partial(embed, network, resolution), head, device, takes_floats=True)
 
 
 def embed(network: Lite0, resolution: int, pixels: Tensor) -> Tensor:
-    """Features `[N, 1280]` of pixels uint8 `[N, 1 or 3, H, W]`."""
+    """Features `[N, 1280]` of pixels `[N, 1 or 3, H, W]` in 0..255, uint8 or float32."""
     images = (resize(pixels, resolution, antialiased_bilinear) - MEAN) / SCALE
     features: Tensor = network(as_rgb(images).contiguous(memory_format=torch.channels_last))
     return features

@@ -38,6 +38,8 @@ class FeatureNetwork:
     logits: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
     """Features `[N, D]` to logits `[N, K]` over ImageNet's classes, on the CPU; None where the network has none."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    takes_floats: bool = False
+    """Whether `embed` also takes pixels that are not rounded, float32 in 0..255."""
 
     def __call__(self, pixels: Tensor, batch: int = 16) -> Tensor:
         """Features float32 `[N, D]`, on the CPU, of pixels uint8 `[N, C, H, W]` in 0..255 with C 1 (grey) or 3 (RGB).
@@ -48,6 +50,20 @@ class FeatureNetwork:
             ValueError: other pixels; a user's network that fails on them or gives other than finite floats `[n, D]`.
         """
         check_pixels(pixels)
+        return self._embedded(pixels, batch)
+
+    def unrounded(self, pixels: Tensor, batch: int = 16) -> Tensor:
+        """Features float32 `[N, D]` of pixels float32 `[N, C, H, W]` in 0..255 that were not rounded: smooth in the pixels.
+
+        Raises:
+            ValueError: the network takes rounded pixels only; or as a call.
+        """
+        if not self.takes_floats:
+            raise ValueError(f"{self.provenance.name} takes rounded pixels only; for unrounded ones choose lite0 or inception")
+        check_shape(pixels)
+        return self._embedded(pixels, batch)
+
+    def _embedded(self, pixels: Tensor, batch: int) -> Tensor:
         with torch.no_grad():
             parts = [self._checked(part.to(self.device)) for part in torch.split(pixels, batch)]
         return torch.cat(parts)
@@ -73,9 +89,18 @@ def check_pixels(pixels: Tensor) -> None:
     Raises:
         ValueError: saying what was given and how to make pixels of it.
     """
-    shape = list(pixels.shape)
     if pixels.dtype != torch.uint8:
         raise ValueError(f"a feature network takes uint8 pixels in 0..255, not {pixels.dtype}: {UINT8_HINT}")
+    check_shape(pixels)
+
+
+def check_shape(pixels: Tensor) -> None:
+    """Refuse what is not `[N, 1 or 3, H, W]` with N > 0.
+
+    Raises:
+        ValueError: saying what was given.
+    """
+    shape = list(pixels.shape)
     if len(shape) == 4 and shape[1] not in (1, 3) and shape[3] in (1, 3):
         raise ValueError(f"pixels must be [N, C, H, W], not {shape}: channels come second, so permute(0, 3, 1, 2) first")
     if len(shape) != 4 or shape[1] not in (1, 3) or 0 in shape:
