@@ -73,13 +73,13 @@ def balanced(recipe: Recipe) -> Recipe:
 
 
 def slower(recipe: Recipe) -> Recipe:
-    """A quarter of the discriminator's rate."""
-    return paced(recipe, 0.25)
+    """A tenth of the discriminator's rate."""
+    return paced(recipe, 0.1)
 
 
 def faster(recipe: Recipe) -> Recipe:
-    """Four times the discriminator's rate."""
-    return paced(recipe, 4)
+    """Ten times the discriminator's rate."""
+    return paced(recipe, 10)
 
 
 def paced(recipe: Recipe, factor: float) -> Recipe:

@@ -257,14 +257,15 @@ def advise(verdict: Verdict, players: Players, images: int) -> Iterator[str]:
         yield f"lower rates: {rates(players, players.rates, 0.2)}; or --recover"
     if verdict == "labels ignored":
         yield "check the labels with `zerosum data check`, and look at images of a few classes"
-    if verdict in ("mode collapse", "generator overpowers"):
-        yield f"a slower generator: {rates(players, others, 0.5)}"
-        yield "more turns for the discriminator: --train.balance 0.8"
+    if verdict == "generator overpowers":
+        yield f"a faster discriminator: {rates(players, judges, 10)}"
+        yield f"or a slower generator: {rates(players, others, 0.1)}"
     if verdict == "mode collapse":
+        yield f"a slower generator: {rates(players, others, 0.5)}"
+        yield "more turns for the discriminator where it is fooled: --train.balance 0.8"
         yield "a discriminator that sees the batch: --gan.stabilisers.minibatch std; or the family wgan_gp"
     if verdict == "discriminator overpowers":
-        yield f"a slower discriminator: {rates(players, judges, 0.25)}"
-        yield "fewer turns for it: --train.balance 0.8"
+        yield f"a slower discriminator: {rates(players, judges, 0.1)}"
         yield "a harder task for it: --gan.stabilisers.instance_noise 0.2"
     if verdict == "discriminator overfits":
         if players.takes_augmentation:
