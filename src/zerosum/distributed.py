@@ -48,7 +48,7 @@ def world() -> Iterator[None]:
     here = device()
     if here.type == "cuda":
         torch.cuda.set_device(here)
-    # Under a name of its own: the addresses of an earlier world are still in the store, and would be taken for those of this one.
+    # Under a name of its own: the store still holds the addresses of an earlier world, which would be taken for this one's.
     store, number, size = next(rendezvous("env://", timeout=PATIENCE))
     store = PrefixStore(f"world {next(_worlds)}", store)
     backend = "nccl" if here.type == "cuda" else "gloo"
