@@ -108,7 +108,7 @@ def test_only_the_player_whose_turn_it_is_moves(family: str) -> None:
     state.set_rates()
     for number, turn in enumerate(gan.turns()):
         before = {name: [p.clone() for p in player.parameters()] for name, player in gan.players().items()}
-        loop._play(number, turn, 1, feed.draw(0), False)
+        loop._play(number, turn, 1, 1, feed.draw(0), False)
         for name, player in gan.players().items():
             moved = any(not torch.equal(old, new) for old, new in zip(before[name], player.parameters(), strict=True))
             assert moved == (name == turn.player)

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -233,6 +235,22 @@ def test_diverging_before_the_first_examination_starts_again_and_leaves_a_report
         train(watched(recover=1, diagnose_every=480), tmp_path / "run")
     assert [row["back_to"] for row in Run(tmp_path / "run").recoveries()] == [0]
     assert "Verdict: diverging" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_two_processes_are_balanced_and_examined_like_two_micro_batches(tmp_path: Path) -> None:
+    recipe = watched(images=160)
+    train(replace(recipe, train=replace(recipe.train, balance=0.75, micro_batches=2)), tmp_path / "parts")
+    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "zerosum", "train"]
+    options = ["--train.images=160", "--train.balance=0.75", "--jobs.diagnose-every=32", f"--out={tmp_path / 'processes'}"]
+    done = subprocess.run([*both, "dcgan:tiny", *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    parts, processes = (final_state(tmp_path / name) for name in ("parts", "processes"))
+    assert same_weights(parts, processes)
+    assert parts["balance"] == processes["balance"]
+    found, again = (supervision.history(Run(tmp_path / name)) for name in ("parts", "processes"))
+    assert [replace(row, gradient_norms=None, update_ratios=None) for row in found] == [
+        replace(row, gradient_norms=None, update_ratios=None) for row in again
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zerosum import distributed
 from zerosum.data import Dataset
 from zerosum.diagnose.examination import Reference, Signals, examine
 from zerosum.diagnose.verdict import HEALTHY, Diagnosis, Players, converged, diagnose
@@ -68,7 +69,7 @@ class Supervisor:
             self.reference,
             images=state.images,
             progress=min(state.images / self.recipe.train.images, 1.0),
-            batch=state.batch // self.recipe.train.micro_batches,
+            batch=state.batch // (self.recipe.train.micro_batches * distributed.world_size()),
             means=means,
         )
 

@@ -232,6 +232,20 @@ def test_perfect_samples_have_no_fault() -> None:
     assert found.checkerboard == pytest.approx(1, abs=0.2)
 
 
+def test_a_generator_that_repeats_its_training_examples_copies(untrained: tuple[State, Reference]) -> None:
+    state, real = untrained
+    calls = iter(range(0, 10**6, 64))
+
+    def sample(given: Batch, noise: object) -> Tensor:
+        return real.train["image"][next(calls) :][:64]
+
+    state.average.sample = sample  # type: ignore[method-assign]
+    found = look(state, real)
+    assert found.copies is not None
+    assert found.copies > 0.9
+    assert found.diversity == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize(("count", "batch"), [(200, 16), (30, 16), (3, 8)])
 def test_probes_go_round_where_there_are_too_few(count: int, batch: int) -> None:
     found = probes(count, batch)
