@@ -353,18 +353,18 @@ sys.exit(status)
 """
 
 
-def test_two_processes_judge_like_one(home: Path) -> None:
+def test_two_processes_judge_like_one(judged: Run, home: Path) -> None:
     """Features, labels and pixels of a conditional run, some shares empty: the same bits, in training and after."""
     (home / "both.py").write_text(BOTH)
     every = "--jobs.evaluate-every 32 --jobs.metrics kid,fid-per-class --jobs.evaluate-samples 150"
     train = f"train cgan:tiny --train.images 64 {every}"
     evaluate = "-n 50 --metrics kid,recall,ms-ssim,fid-per-class"
-    alone = "-n 32 --metrics kid,ppl --features lite0@32 --out more.json"
+    alone = f"evaluate {judged.folder} -n 32 --metrics kid,ppl --features lite0@32 --out"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "both.py"]
     command = [
         f"{train} --jobs.judge own_judge:plain --out two",
         f"evaluate two {evaluate} --features own_judge:plain",
-        f"evaluate two {alone}",
+        f"{alone} two.json",
     ]
     settings = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "cwd": home, "capture_output": True, "text": True}
     done = subprocess.run([*torchrun, *command], **settings)  # type: ignore[call-overload]
@@ -387,6 +387,8 @@ def test_two_processes_judge_like_one(home: Path) -> None:
     assert known((one.folder / "metrics.json").read_text()) == (two.folder / "metrics.json").read_text()
     assert known(json.dumps(metric_rows(one))) == json.dumps(metric_rows(two))
     assert len(metric_rows(two)) == 2
-    assert main(["evaluate", str(one.folder), *alone.replace("more", str(home / "less")).split()]) == 0
-    assert known((home / "less.json").read_text()) == (home / "more.json").read_text()
     assert [folder.name for folder in one.best_checkpoints()] == [folder.name for folder in two.best_checkpoints()]
+
+    assert main([*alone.split(), str(home / "one.json")]) == 0
+    assert (home / "one.json").read_text() == (home / "two.json").read_text()
+    assert json.loads((home / "one.json").read_text())["path length (lite0@32)"]["value"] > 0

@@ -4,10 +4,17 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+
+PATIENCE = timedelta(hours=2)
+"""How long processes wait for each other: the others wait while rank 0 prepares the data."""
+_worlds = count()
 
 
 def launched() -> bool:
@@ -41,8 +48,11 @@ def world() -> Iterator[None]:
     here = device()
     if here.type == "cuda":
         torch.cuda.set_device(here)
-    # The others wait while rank 0 prepares the data.
-    dist.init_process_group("nccl" if here.type == "cuda" else "gloo", timeout=timedelta(hours=2))
+    # Under a name of its own: the store still holds the addresses of an earlier world, which would be taken for this one's.
+    store, number, size = next(rendezvous("env://", timeout=PATIENCE))
+    store = PrefixStore(f"world {next(_worlds)}", store)
+    backend = "nccl" if here.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=number, world_size=size, timeout=PATIENCE)
     try:
         yield
     finally:

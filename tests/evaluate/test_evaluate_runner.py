@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from zerosum.cli.evaluate import ALL_METRICS
 from zerosum.evaluate import METRICS, Examples, Figure, evaluate_features, from_plain, table, to_plain
 from zerosum.evaluate.diversity import mean_distance
 from zerosum.evaluate.figures import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from zerosum.evaluate.frechet import frechet_distance
 from zerosum.evaluate.kernel import kernel_distance
 from zerosum.evaluate.manifold import manifold
+from zerosum.evaluate.metrics import ALL_METRICS
 
 JUDGE = {"judge": "lite0", "judge_hash": "0123456789abcdef" * 4, "resize": "bilinear to 224", "split": "test"}
 CENTRES = np.random.default_rng(5).normal(scale=4, size=(5, 12))
