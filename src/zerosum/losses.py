@@ -74,7 +74,7 @@ def ranking_accuracy(real: Tensor, fake: Tensor) -> Tensor:
 
     The area under the ROC curve: 1/2 where the discriminator cannot tell them apart, whatever its loss and its zero.
     """
-    ranked, scores = fake.detach().flatten().sort().values, real.detach().flatten()
+    ranked, scores = fake.detach().flatten().sort().values, real.detach().flatten().contiguous()
     below = torch.searchsorted(ranked, scores) + torch.searchsorted(ranked, scores, right=True)
     return below.float().mean() / (2 * len(ranked))
 
