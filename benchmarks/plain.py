@@ -116,8 +116,8 @@ def networks(recipe: Recipe, shapes: Shapes) -> tuple[nn.Module, nn.Module]:
 def optimiser(settings: Optimiser, network: nn.Module) -> torch.optim.Optimizer:
     """As it comes."""
     if settings.kind == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), settings.rate(0), settings.beta2)
-    return torch.optim.Adam(network.parameters(), settings.rate(0), (settings.beta1, settings.beta2))
+        return torch.optim.RMSprop(network.parameters(), settings.rate(0), settings.beta2(0))
+    return torch.optim.Adam(network.parameters(), settings.rate(0), (settings.beta1, settings.beta2(0)))
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import least_squares_d, least_squares_g, score_notes
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam
+from zerosum.schedules import constant
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -69,7 +70,7 @@ def small() -> Recipe:
         optimisers={"generator": adam(2e-4, 0.5), "discriminator": adam(2e-4, 0.5)},
         data=Data(resolution=28),
         train=Training(images=100_000),
-        average=Average(half_life=2_000),
+        average=Average(half_life=constant(2_000)),
     )
 
 

@@ -23,6 +23,7 @@ from zerosum.noise import SeededNoise
 from zerosum.recipe import Average, Recipe
 from zerosum.run import Run, load
 from zerosum.sampling import label_rows
+from zerosum.schedules import constant
 from zerosum.training.loop import Loop
 from zerosum.training.state import State
 
@@ -148,7 +149,7 @@ def test_a_wrong_batch_is_refused_in_words(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_average_follows_the_weights_by_half_life(family: str) -> None:
-    recipe = replace(tiny(family), average=Average(half_life=1e12))
+    recipe = replace(tiny(family), average=Average(half_life=constant(1e12)))
     state = train_steps(recipe, 2)
     first = build_gan(recipe, open_data(recipe.data).card, CPU)
     start, now = dict(first.named_parameters()), dict(state.gan.named_parameters())

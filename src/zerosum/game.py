@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -42,6 +42,8 @@ class Turn:
     project: Callable[[int], None] | None = None
     """Called after each update with the images it took: brings the player's weights back into the set they must stay in
     (weight clipping), or adapts what depends on what was seen."""
+    second_order: bool = False
+    """Whether the loss differentiates a gradient (penalties): such a turn is never compiled."""
 
 
 class GAN(nn.Module, ABC):
@@ -95,3 +97,28 @@ class GAN(nn.Module, ABC):
             shape, expected = tuple(batch[key].shape[1:]), self.shapes[key]
             if shape != expected:
                 raise ValueError(f"{key!r} has examples of shape {list(shape)}, the networks were built for {list(expected)}")
+
+
+@runtime_checkable
+class HasLatents(Protocol):
+    """A GAN whose samples are functions of a latent that can be seen and changed: truncated, mixed, moved, projected to.
+
+    `sample(given, noise)` is `synthesise(latents(given, noise), given, noise)`.
+    """
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """`len(noise)` latents `[N, L]`, or `[N, layers, L]` where each layer of the generator takes one of its own (w+)."""
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Samples of these latents, differentiable; what else is random in them comes from `noise`."""
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents nearer to the middle of their distribution: better samples, less variety.
+
+        Args:
+            truncation: of a latent z its largest absolute value; of w the share of the way from the mean w, 1 for all of it.
+            layers: of `[N, layers, L]`, how many of the first are truncated; None: all.
+        """
+
+    def latent_weights(self) -> list[Tensor]:
+        """For each layer of the latents (one for `[N, L]`), the weights `[outputs, L]` that first take it in."""

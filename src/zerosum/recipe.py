@@ -66,6 +66,8 @@ class Stabilisers:
     """Of ada: the largest probability of a transformation, in (0, 1]; above 0.8 samples may come out rotated or recoloured."""
     augment_images: int = 500_000
     """Of ada: images in which the probability can go from 0 to 1; fewer for short runs."""
+    augment_schedule: Schedule | None = None
+    """Of ada: the probability as a schedule over images seen instead, such as cosine(0, 0.3, over=2e7) (R3GAN)."""
 
     def __post_init__(self) -> None:
         if not -1 < self.augment_target < 1:
@@ -73,6 +75,8 @@ class Stabilisers:
         if not 0 < self.augment_limit <= 1:
             raise ValueError(f"augment_limit must be in (0, 1], not {self.augment_limit}")
         positive(augment_images=self.augment_images)
+        if self.augment_schedule and not all(0 <= end <= 1 for end in (self.augment_schedule.start, self.augment_schedule.end)):
+            raise ValueError(f"augment_schedule is of a probability in [0, 1], not {self.augment_schedule}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), not {self.label_smoothing}")
         not_negative(instance_noise=self.instance_noise)
@@ -121,17 +125,17 @@ class Optimiser:
     """Of sgd and rmsprop: a number or a schedule."""
     beta1: float = 0.9
     """Of adam and adamw: decay of the mean gradient."""
-    beta2: float = 0.999
-    """Of adam and adamw: decay of the mean squared gradient; of rmsprop: its alpha."""
+    beta2: Schedule = constant(0.999)
+    """Of adam and adamw: decay of the mean squared gradient, a number or a schedule; of rmsprop: its alpha."""
     eps: float = 1e-8
     """Added to the root of the mean squared gradient."""
     weight_decay: float = 0.0
     """L2 penalty (adamw: decoupled decay)."""
 
     def __post_init__(self) -> None:
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+        for name, value in {"beta1": self.beta1, "beta2": self.beta2.start, "beta2 at the end": self.beta2.end}.items():
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {value}")
         positive(eps=self.eps)
         not_negative(rate=min(self.rate.start, self.rate.end), weight_decay=self.weight_decay)
         not_negative(momentum=min(self.momentum.start, self.momentum.end))
@@ -141,17 +145,24 @@ class Optimiser:
 class Average:
     """The moving average of the generator's weights (EMA), which is what is sampled and released."""
 
-    half_life: float = 0.0
-    """Images after which a weight's share in the average has halved; 0: no averaging, the current weights are released."""
+    half_life: Schedule = constant(0.0)
+    """Images after which a weight's share in the average has halved, a number or a schedule; 0: no averaging, the current
+    weights are released."""
     ramp_up: float | None = None
     """Half-life at most this share of the images seen so far (StyleGAN2: 0.05)."""
     start: int = 0
     """Images before which the average simply follows the weights."""
 
     def __post_init__(self) -> None:
-        not_negative(half_life=self.half_life, ramp_up=self.ramp_up or 0.0, start=self.start)
-        if not self.half_life and (self.ramp_up is not None or self.start):
+        half_life = min(self.half_life.start, self.half_life.end)
+        not_negative(half_life=half_life, ramp_up=self.ramp_up or 0.0, start=self.start)
+        if not self.is_used and (self.ramp_up is not None or self.start):
             raise ValueError("average.ramp_up and average.start say nothing without average.half_life: set it above 0")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is an average at any time."""
+        return max(self.half_life.start, self.half_life.end) > 0
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -285,14 +296,21 @@ def differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
     return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
 
 
-def adam(rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.999, weight_decay: float = 0.0) -> Optimiser:
+def adam(
+    rate: float | Schedule,
+    beta1: float = 0.9,
+    beta2: float | Schedule = 0.999,
+    weight_decay: float = 0.0,
+    eps: float = 1e-8,
+) -> Optimiser:
     """Adam (Kingma & Ba 2015)."""
-    return Optimiser(kind="adam", rate=Schedule.parse(rate), beta1=beta1, beta2=beta2, weight_decay=weight_decay)
+    rate, beta2 = Schedule.parse(rate), Schedule.parse(beta2)
+    return Optimiser(kind="adam", rate=rate, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=eps)
 
 
 def rmsprop(rate: float | Schedule) -> Optimiser:
     """RMSprop with torch's defaults."""
-    return Optimiser(kind="rmsprop", rate=Schedule.parse(rate), beta2=0.99)
+    return Optimiser(kind="rmsprop", rate=Schedule.parse(rate), beta2=constant(0.99))
 
 
 def sgd(rate: float | Schedule, momentum: float | Schedule = 0.0) -> Optimiser:

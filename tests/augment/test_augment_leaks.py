@@ -16,6 +16,7 @@ from zerosum.game import Batch
 from zerosum.gans.gan import Config, FirstGAN
 from zerosum.noise import SeededNoise
 from zerosum.recipe import Average, Stabilisers, adam
+from zerosum.schedules import constant
 from zerosum.training.loop import Loop
 from zerosum.training.state import State
 
@@ -56,7 +57,7 @@ def train(upside_down: bool, seed: int, augment: str, probability: float, steps:
         gan.augment.probability.fill_(probability)
     state = State(gan, {"generator": adam(1e-3, 0.5), "discriminator": adam(2e-3, 0.5)}, batch=32)
     feed = Feed(BrightOnOneSide(upside_down), batch=32, seed=seed)
-    Loop(state, feed, steps * 32, seed, Average(half_life=1600)).run()
+    Loop(state, feed, steps * 32, seed, Average(half_life=constant(1600))).run()
     feed.close()
     return contrast(state.average.sample({}, SeededNoise(range(128))))
 

@@ -13,6 +13,7 @@ from zerosum.datacard import DataCard
 from zerosum.game import GAN, Batch, Loss, Turn
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import Average, Optimiser, adam, sgd
+from zerosum.schedules import constant
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.state import State, laziness
 
@@ -152,7 +153,7 @@ def test_parts_sum_to_the_gradient_of_the_whole_and_average_the_statistics(parts
 
 
 def test_average_has_the_half_life_it_says() -> None:
-    toy, loop = engine(images=24, optimiser=sgd(0.0), average=Average(half_life=12))
+    toy, loop = engine(images=24, optimiser=sgd(0.0), average=Average(half_life=constant(12)))
     with torch.no_grad():
         loop.state.average.generator[0].weight.zero_()
     loop.run()
@@ -162,7 +163,7 @@ def test_average_has_the_half_life_it_says() -> None:
 def test_average_ramps_up_and_starts_late() -> None:
     _, loop = engine(images=6)
     state = loop.state
-    for settings in (Average(half_life=1e9, start=6), Average(half_life=1e9, ramp_up=1e-9), Average()):
+    for settings in (Average(half_life=constant(1e9), start=6), Average(half_life=constant(1e9), ramp_up=1e-9), Average()):
         state.step = 1
         with torch.no_grad():
             state.average.generator[0].weight.zero_()

@@ -14,8 +14,8 @@ class Augment(nn.Module):
     """What stands before the discriminator: nothing, DiffAugment, or adaptive augmentation (ADA, Karras et al. 2020, sec. 3).
 
     ADA holds r_t = E[sign(D(x))] over real images x, which overfitting drives to 1, at its target (sec. 3): after every update
-    its probability goes up or down by images / `augment_images`, within [0, `augment_limit`]. Probability and r_t are
-    buffers, so they are saved with the networks.
+    its probability goes up or down by images / `augment_images`, within [0, `augment_limit`]; or it follows a schedule.
+    Probability and r_t are buffers, so they are saved with the networks.
 
     Args:
         cures: which kind, and ADA's target, limit and speed.
@@ -29,6 +29,8 @@ class Augment(nn.Module):
     """Of ADA, with which each transformation is applied."""
     sign: Tensor
     """Of ADA: r_t, in [-1, 1]."""
+    seen: Tensor
+    """Of ADA: real images that the discriminator was updated by."""
 
     def __init__(self, cures: Stabilisers, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -43,6 +45,7 @@ class Augment(nn.Module):
         if cures.augment == "ada":
             self.register_buffer("probability", torch.zeros(()))
             self.register_buffer("sign", torch.zeros(()))
+            self.register_buffer("seen", torch.zeros((), dtype=torch.long))
 
     def forward(self, examples: Tensor) -> Tensor:
         """Images `[N, C, H, W]` in [-1, 1], augmented; without augmentation any examples, as they are."""
@@ -60,7 +63,12 @@ class Augment(nn.Module):
     @torch.no_grad()
     def adapt(self, images: int) -> None:
         """Move the probability, after an update of the discriminator by so many real images."""
-        if self.cures.augment == "ada":
+        if self.cures.augment != "ada":
+            return
+        self.seen += images
+        if self.cures.augment_schedule:
+            self.probability.fill_(self.cures.augment_schedule(self.seen.item()))
+        else:
             direction = (self.sign - self.cures.augment_target).sign()
             self.probability.add_(direction, alpha=images / self.cures.augment_images).clamp_(0, self.cures.augment_limit)
 

@@ -26,7 +26,7 @@ from zerosum.nn.maxout import Maxout, ranged_linear
 from zerosum.nn.minibatch import MinibatchKind, minibatch_layer
 from zerosum.noise import Distribution, FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive, sgd
-from zerosum.schedules import exponential, linear
+from zerosum.schedules import constant, exponential, linear
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -216,7 +216,7 @@ def cpu() -> Recipe:
         optimisers={"generator": adam(4e-4, beta1=0.5), "discriminator": adam(2e-4, beta1=0.5)},
         data=Data(path="fashion", resolution=32),
         train=Training(images=110_000, batch=64),
-        average=Average(half_life=5_000, ramp_up=0.05),
+        average=Average(half_life=constant(5_000), ramp_up=0.05),
         jobs=Jobs(log_every=1_600, sample_every=8_000, checkpoint_every=30_000),
     )
 
@@ -234,7 +234,7 @@ def emoji() -> Recipe:
         optimisers={"generator": adam(2e-4, beta1=0.5), "discriminator": adam(2e-4, beta1=0.5)},
         data=Data(path="emoji", resolution=32, colour="rgb"),
         train=Training(images=500_000, batch=64),
-        average=Average(half_life=10_000, ramp_up=0.05),
+        average=Average(half_life=constant(10_000), ramp_up=0.05),
     )
 
 
@@ -246,6 +246,6 @@ def tiny() -> Recipe:
         optimisers={"generator": adam(1e-3, beta1=0.5), "discriminator": adam(1e-3, beta1=0.5)},
         data=Data(path="fashion", resolution=16),
         train=Training(images=480, batch=16),
-        average=Average(half_life=100),
+        average=Average(half_life=constant(100)),
         jobs=Jobs(log_every=80, sample_every=240, checkpoint_every=160, num_samples=16),
     )

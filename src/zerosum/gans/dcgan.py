@@ -23,7 +23,7 @@ from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_sha
 from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.noise import Distribution, FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
-from zerosum.schedules import linear
+from zerosum.schedules import constant, linear
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -139,7 +139,7 @@ def cpu() -> Recipe:
         },
         data=Data(path="fashion", resolution=32),
         train=Training(images=120_000, batch=64),
-        average=Average(half_life=5_000, ramp_up=0.05),
+        average=Average(half_life=constant(5_000), ramp_up=0.05),
         jobs=Jobs(log_every=1_600, sample_every=8_000, checkpoint_every=30_000),
     )
 
@@ -152,6 +152,6 @@ def tiny() -> Recipe:
         optimisers={"generator": adam(1e-3, beta1=0.5), "discriminator": adam(1e-3, beta1=0.5)},
         data=Data(path="fashion", resolution=16),
         train=Training(images=480, batch=16),
-        average=Average(half_life=100),
+        average=Average(half_life=constant(100)),
         jobs=Jobs(log_every=80, sample_every=240, checkpoint_every=160, num_samples=16),
     )

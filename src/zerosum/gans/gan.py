@@ -25,7 +25,7 @@ from zerosum.nn.maxout import Maxout, ranged_linear
 from zerosum.nn.minibatch import minibatch_layer
 from zerosum.noise import Distribution, FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Optimiser, Recipe, Stabilisers, Training, adam, positive, sgd
-from zerosum.schedules import exponential, linear
+from zerosum.schedules import constant, exponential, linear
 
 Objective = Literal["minimax", "non_saturating"]
 
@@ -220,7 +220,7 @@ def cpu() -> Recipe:
         optimisers={"generator": adam(2e-4, beta1=0.5), "discriminator": adam(2e-4, beta1=0.5)},
         data=Data(path="fashion", resolution=28, colour="grey"),
         train=Training(images=400_000, batch=100),
-        average=Average(half_life=10_000, ramp_up=0.05),
+        average=Average(half_life=constant(10_000), ramp_up=0.05),
         jobs=Jobs(log_every=10_000, sample_every=50_000, checkpoint_every=100_000),
     )
 
@@ -233,7 +233,7 @@ def tiny() -> Recipe:
         optimisers={"generator": sgd(0.1, momentum=0.5), "discriminator": sgd(0.1, momentum=0.5)},
         data=Data(path="fashion", resolution=8),
         train=Training(images=480, batch=16),
-        average=Average(half_life=100),
+        average=Average(half_life=constant(100)),
         jobs=Jobs(log_every=80, sample_every=240, checkpoint_every=160, num_samples=16),
     )
 
@@ -250,7 +250,7 @@ def ring() -> Recipe:
         },
         data=Data(path="ring"),
         train=Training(images=images, batch=256),
-        average=Average(half_life=35_000),
+        average=Average(half_life=constant(35_000)),
         jobs=Jobs(log_every=12_800, sample_every=128_000, checkpoint_every=512_000, num_samples=1_000),
     )
 

@@ -23,7 +23,7 @@ from zerosum.nn.minibatch import MinibatchKind, minibatch_layer
 from zerosum.nn.residual import ResidualFeatures, ResidualGenerator, xavier
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
-from zerosum.schedules import linear
+from zerosum.schedules import constant, linear
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -203,7 +203,7 @@ def cpu() -> Recipe:
             "discriminator": adam(linear(8e-4, 0, over=images / 2, delay=images / 2), 0.0, 0.9),
         },
         train=Training(images=images, batch=32),
-        average=Average(half_life=2_000, ramp_up=0.05),
+        average=Average(half_life=constant(2_000), ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
 
@@ -223,6 +223,6 @@ def tiny() -> Recipe:
         data=Data(resolution=16),
         optimisers={"generator": adam(1e-3, 0.0, 0.9), "discriminator": adam(1e-3, 0.0, 0.9)},
         train=Training(images=16 * 20, batch=16),
-        average=Average(half_life=64),
+        average=Average(half_life=constant(64)),
         jobs=Jobs(log_every=64, sample_every=160, checkpoint_every=160, num_samples=16),
     )

@@ -24,6 +24,7 @@ from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, positive, rmsprop
 from zerosum.regularizers import clip_weights
+from zerosum.schedules import constant
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -153,7 +154,7 @@ def cpu() -> Recipe:
         data=Data(resolution=32),
         optimisers={"generator": rmsprop(3e-4), "critic": rmsprop(3e-4)},
         train=Training(images=64 * 900, batch=64),
-        average=Average(half_life=2_000, ramp_up=0.05),
+        average=Average(half_life=constant(2_000), ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
 
@@ -166,6 +167,6 @@ def tiny() -> Recipe:
         data=Data(resolution=16),
         optimisers={"generator": rmsprop(1e-3), "critic": rmsprop(1e-3)},
         train=Training(images=16 * 20, batch=16),
-        average=Average(half_life=64),
+        average=Average(half_life=constant(64)),
         jobs=Jobs(log_every=64, sample_every=160, checkpoint_every=160, num_samples=16),
     )

@@ -29,7 +29,7 @@ from zerosum.nn.residual import ResidualFeatures, ResidualGenerator, xavier
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
 from zerosum.regularizers import gradient_penalty
-from zerosum.schedules import linear
+from zerosum.schedules import constant, linear
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -126,7 +126,8 @@ class WGANGP(GAN):
         return {"generator": self.generator, "critic": self.critic}
 
     def turns(self) -> list[Turn]:
-        critic = Turn("critic", self.critic_loss, repeat=self.config.critic_steps, project=self.augment.adapt)
+        steps, adapt = self.config.critic_steps, self.augment.adapt
+        critic = Turn("critic", self.critic_loss, repeat=steps, project=adapt, second_order=True)
         return [critic, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
@@ -272,7 +273,7 @@ def cpu() -> Recipe:
         data=Data(resolution=32),
         optimisers={"generator": adam(rate, 0.5, 0.9), "critic": adam(rate, 0.5, 0.9)},
         train=Training(images=96_000, batch=32),
-        average=Average(half_life=2_000, ramp_up=0.05),
+        average=Average(half_life=constant(2_000), ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
     )
 
@@ -285,6 +286,6 @@ def tiny() -> Recipe:
         data=Data(resolution=16),
         optimisers={"generator": adam(1e-3, 0.0, 0.9), "critic": adam(1e-3, 0.0, 0.9)},
         train=Training(images=16 * 20, batch=16),
-        average=Average(half_life=64),
+        average=Average(half_life=constant(64)),
         jobs=Jobs(log_every=64, sample_every=160, checkpoint_every=160, num_samples=16),
     )

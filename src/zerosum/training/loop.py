@@ -73,7 +73,7 @@ class Loop:
             stopping = self._told_to_stop(log_due)
             ended = stopping or state.images >= self.images
             due = [job for job in self.jobs if ended or state.images % job.every < state.batch]
-            if self.average.half_life or due:
+            if self.average.is_used or due:
                 state.update_average(self.average)
             if log_due or due:
                 newest |= self._read_means()

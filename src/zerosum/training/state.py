@@ -52,16 +52,18 @@ class State:
 
     def set_rates(self) -> None:
         """Bring every optimiser to its schedules' values at the images seen."""
-        for (name, optimiser), rate in zip(self.optimisers.items(), self.rates().values(), strict=True):
-            group = optimiser.param_groups[0]
-            group["lr"] = rate * group["lazy"]
+        for name, optimiser in self.optimisers.items():
+            group, settings = optimiser.param_groups[0], self.settings[name]
+            group["lr"] = settings.rate(self.images) * group["lazy"]
             if "momentum" in group:
-                group["momentum"] = self.settings[name].momentum(self.images)
+                group["momentum"] = settings.momentum(self.images)
+            if "betas" in group:
+                group["betas"] = (group["betas"][0], settings.beta2(self.images) ** group["lazy"])
 
     @torch.no_grad()
     def update_average(self, settings: Average) -> None:
         """Move the average towards the weights by one step: weight 2^(-batch / half-life); buffers are copied."""
-        half_life = settings.half_life if self.images > settings.start else 0.0
+        half_life = settings.half_life(self.images) if self.images > settings.start else 0.0
         if settings.ramp_up is not None:
             half_life = min(half_life, settings.ramp_up * self.images)
         keep = 0.5 ** (self.batch / half_life) if half_life > 0 else 0.0
@@ -114,10 +116,11 @@ def make_optimiser(settings: Optimiser, parameters: Sequence[nn.Parameter], lazy
         optimiser = torch.optim.SGD(parameters, rate, settings.momentum(0), weight_decay=decay, fused=True)
     elif settings.kind == "rmsprop":
         momentum = settings.momentum(0)
-        optimiser = torch.optim.RMSprop(parameters, rate, settings.beta2, settings.eps, decay, momentum, foreach=True)
+        alpha = settings.beta2(0)
+        optimiser = torch.optim.RMSprop(parameters, rate, alpha, settings.eps, decay, momentum, foreach=True)
     else:
         kind = torch.optim.Adam if settings.kind == "adam" else torch.optim.AdamW
-        betas = (settings.beta1**lazy, settings.beta2**lazy)
+        betas = (settings.beta1**lazy, settings.beta2(0) ** lazy)
         optimiser = kind(parameters, rate, betas, settings.eps, decay, fused=True)
     optimiser.param_groups[0]["lazy"] = lazy
     return optimiser
