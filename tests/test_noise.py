@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from zerosum.noise import BlendedNoise, FreshNoise, SeededNoise, derive_seed
+from zerosum.noise import BlendedNoise, FreshNoise, SeededNoise, derive_seed, truncated
 
 
 def test_a_sample_depends_on_its_seed_alone() -> None:
@@ -49,3 +49,18 @@ def test_derived_seeds_differ_and_last() -> None:
     seeds = {derive_seed(seed, step, part) for seed in range(10) for step in range(100) for part in range(10)}
     assert len(seeds) == 10_000
     assert derive_seed(0, "order", 1) == 2_002_067_703_672_271_585, "training can no longer be reproduced"
+
+
+def test_truncated_values_are_those_of_the_truncated_distribution() -> None:
+    values = FreshNoise(200_000).normal()
+    cut = truncated(values, "normal", 0.7)
+    rejected = values[values.abs() < 0.7]
+    assert cut.abs().max() <= 0.7
+    torch.testing.assert_close(cut.std(), rejected.std(), rtol=0.01, atol=0)
+    assert torch.equal(cut.argsort(), values.argsort())
+    torch.testing.assert_close(truncated(values, "normal", 12.0), values, rtol=1e-4, atol=1e-4)
+    uniform = FreshNoise(1000).uniform(3)
+    torch.testing.assert_close(truncated(uniform, "uniform", 0.5), uniform / 2)
+    assert torch.equal(truncated(uniform, "uniform", 2.0), uniform)
+    with pytest.raises(ValueError, match="above 0, not 0"):
+        truncated(values, "normal", 0)

@@ -101,6 +101,24 @@ class BlendedNoise(Noise):
         return self.share.reshape(-1, *(1 for _ in shape))
 
 
+def truncated(values: Tensor, distribution: Distribution, threshold: float) -> Tensor:
+    """Values of that distribution as values of the same distribution cut off at +-threshold, in the same order.
+
+    Normal values become those of a truncated normal, F^-1(F(-t) + F(z) (F(t) - F(-t))), which is what drawing again until
+    |z| < t gives (Brock et al. 2019, sec. 3.1), as a smooth function of z.
+
+    Raises:
+        ValueError: the threshold is not above 0.
+    """
+    if threshold <= 0:
+        raise ValueError(f"a latent is truncated at a value above 0, not {threshold}")
+    if distribution == "uniform":
+        return values * min(threshold, 1.0)
+    low = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64, device=values.device))
+    share = low + torch.special.ndtr(values.double()) * (1 - 2 * low)
+    return torch.special.ndtri(share).clamp(-threshold, threshold).to(values.dtype)
+
+
 def seed_stream(seed: int, device: torch.device) -> None:
     """Seed torch's own stream on one device; `torch.manual_seed` visits every kind of device and takes a millisecond."""
     if device.type == "cuda":
