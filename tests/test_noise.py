@@ -57,7 +57,7 @@ def test_truncated_values_are_those_of_the_truncated_distribution() -> None:
     rejected = values[values.abs() < 0.7]
     assert cut.abs().max() <= 0.7
     torch.testing.assert_close(cut.std(), rejected.std(), rtol=0.01, atol=0)
-    assert torch.equal(cut.argsort(), values.argsort())
+    assert cut[values.argsort()].diff().min() >= 0
     torch.testing.assert_close(truncated(values, "normal", 12.0), values, rtol=1e-4, atol=1e-4)
     uniform = FreshNoise(1000).uniform(3)
     torch.testing.assert_close(truncated(uniform, "uniform", 0.5), uniform / 2)

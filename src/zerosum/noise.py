@@ -116,7 +116,8 @@ def truncated(values: Tensor, distribution: Distribution, threshold: float) -> T
         return values * min(threshold, 1.0)
     low = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64, device=values.device))
     share = low + torch.special.ndtr(values.double()) * (1 - 2 * low)
-    return torch.special.ndtri(share).clamp(-threshold, threshold).to(values.dtype)
+    cut: Tensor = torch.special.ndtri(share).clamp(-threshold, threshold).to(values.dtype)
+    return cut
 
 
 def seed_stream(seed: int, device: torch.device) -> None:
