@@ -1,5 +1,6 @@
 """The same promises on a CUDA device; they run where there is one: scripts/test -m gpu."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,30 @@ def test_trains_on_the_gpu_and_samples_like_the_cpu(family: str, tmp_path: Path)
 
 
 def test_resumes_on_the_gpu(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     recipe = zerosum.get_recipe("dcgan:tiny")
     zerosum.train(recipe, tmp_path)
     longer = replace(recipe, train=replace(recipe.train, images=2 * recipe.train.images))
     zerosum.train(longer, tmp_path)
     assert np.isfinite(zerosum.load(tmp_path).draw(range(4)).cpu().numpy()).all()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("family", gans.names())
+def test_trains_in_fewer_bits(family: str, precision: str, tmp_path: Path) -> None:
+    recipe = zerosum.get_recipe(f"{family}:tiny")
+    sampler = zerosum.train(replace(recipe, train=replace(recipe.train, precision=precision)), tmp_path)
+    assert {parameter.dtype for parameter in sampler.gan.parameters()} == {torch.float32}
+    assert np.isfinite(sampler.draw(range(4)).cpu().numpy()).all()
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("family", gans.names())
+def test_trains_compiled(family: str, tmp_path: Path) -> None:
+    recipe = zerosum.get_recipe(f"{family}:tiny")
+    short = replace(recipe.train, images=2 * recipe.train.batch)
+    plain, compiled = (
+        zerosum.train(replace(recipe, train=replace(short, compile=compile)), tmp_path / str(compile))
+        for compile in (False, True)
+    )
+    for one, other in zip(plain.gan.parameters(), compiled.gan.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)

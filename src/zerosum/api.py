@@ -29,7 +29,7 @@ from zerosum.supervision import Supervisor, make_players, softened
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.progress import Display
-from zerosum.training.state import State
+from zerosum.training.state import State, take_over
 
 log = logging.getLogger("zerosum")
 
@@ -110,7 +110,8 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
                 display.advance(images)
                 return stopped.is_set() or supervisor.ending is not None
 
-            loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, recipe.jobs.log_every, watch)
+            every, precision = recipe.jobs.log_every, training.precision
+            loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, every, watch, precision)
             with display:
                 again = play(loop, run, supervisor)
             if not again:
@@ -122,11 +123,28 @@ def make_state(recipe: Recipe, dataset: Dataset, device: torch.device) -> State:
     """The run's state before its first step.
 
     Raises:
-        ValueError: recipe and data do not fit together.
+        ValueError: recipe and data do not fit together, or the device cannot compute in its precision.
     """
+    training = recipe.train
+    if training.precision != "float32" and device.type != "cuda":
+        raise ValueError(
+            f"train.precision {training.precision} is for CUDA devices; on this one ({device.type}) it would be slow or fail: "
+            "leave it out"
+        )
     gan = build_gan(recipe, dataset.card, device)
     gan.check(dataset.batch(np.arange(1)))
-    return State(gan, recipe.optimisers, recipe.train.batch, recipe.train.balance)
+    scaled = training.precision == "float16"
+    state = State(gan, recipe.optimisers, training.batch, training.balance, training.freeze, scaled)
+    if training.compile:
+        compile_networks(gan)
+    return state
+
+
+def compile_networks(gan: GAN) -> None:
+    """Have the players, and the parts that may be called without them, compiled when they are first used."""
+    for player in gan.players().values():
+        for module in (player, *player.children()):
+            module.compile()
 
 
 def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
@@ -210,16 +228,48 @@ def check_labels(labels: Labels, needs_classes: bool, path: str) -> None:
 
 
 def resume(run: Run, recipe: Recipe, state: State, device: torch.device) -> None:
-    """Bring the state to the run's newest intact checkpoint, if it has one, with rates as its recoveries left them."""
+    """Bring the state to the run's newest intact checkpoint, if it has one, with rates as its recoveries left them.
+
+    Raises:
+        ValueError: the run that the recipe starts from cannot be used.
+    """
     state.settings = softened(recipe.optimisers, run.recoveries())
     saved = run.newest_state(device)
     if saved is not None:
         state.load_state_dict(saved)
         log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
+    elif recipe.train.start:
+        start_from(Run(Path(recipe.train.start)), recipe.family, state, device)
     if distributed.rank() == 0:
         run.cut_rows(state.images)
         run.cut_best(state.images)
     distributed.barrier()
+
+
+def start_from(origin: Run, family: str, state: State, device: torch.device) -> None:
+    """Begin with the networks of another run, as they are in its newest checkpoint, and with their average.
+
+    Raises:
+        ValueError: that folder is no run of the family, has no checkpoint, or most of its generator's weights do not fit.
+    """
+    other = origin.plain_recipe()["family"]
+    if other != family:
+        raise ValueError(f"train.start {origin.folder} is a run of {other}, whose networks are not those of {family}")
+    saved = origin.newest_state(device)
+    if saved is None:
+        raise ValueError(f"train.start {origin.folder} has no checkpoint yet; train it first")
+    taken, left = take_over(state.gan, saved["gan"])
+    averaged, _ = take_over(state.average, saved["average"])
+    sizes = {name: value.numel() for name, value in state.average.state_dict().items()}
+    if 2 * sum(sizes[name] for name in averaged) < sum(sizes.values()):
+        raise ValueError(
+            f"train.start {origin.folder}: most of its generator's weights have other shapes than those needed here; give "
+            "the same gan settings and data.resolution as that run"
+        )
+    log.info("started from %s: %s of %s weights taken over", origin.folder, len(taken), len(taken) + len(left))
+    if left:
+        shown = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
+        log.warning("these start anew, for they are missing there or have another shape: %s", shown)
 
 
 def make_feed(recipe: Recipe, dataset: Dataset, positions: np.ndarray, device: torch.device) -> Feed:

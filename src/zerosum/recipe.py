@@ -182,6 +182,14 @@ class Training:
     Accuracy is the share of pairs of a real and a generated example that are ranked rightly."""
     channels_last: bool = True
     """Keep image tensors in channels-last memory: faster for ordinary convolutions."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """In which convolutions and matrix products are computed (autocast); weights stay float32. The short ones need CUDA."""
+    compile: bool = False
+    """Compile the networks (torch.compile): the same up to rounding. Turns that differentiate a gradient are never compiled."""
+    start: str | None = None
+    """A run folder whose newest networks, of the same family, this run starts from (fine-tuning)."""
+    freeze: tuple[str, ...] = ()
+    """Networks or layers that are not trained, by the beginning of their weights' names, such as discriminator.layers.0."""
 
     def __post_init__(self) -> None:
         positive(images=self.images, batch=self.batch, micro_batches=self.micro_batches)

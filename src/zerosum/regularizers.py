@@ -34,7 +34,7 @@ def gradient_penalty(score: Scorer, real: Tensor, fake: Tensor, centre: float = 
         centre: 1 (Gulrajani et al. 2017, eq. 3) or 0 (Thanh-Tung et al. 2019, eq. 7).
     """
     share = torch.rand(len(real), *(1 for _ in real.shape[1:]), dtype=real.dtype, device=real.device)
-    between = torch.lerp(real, fake, share).detach().requires_grad_()
+    between = torch.lerp(real, fake.to(real.dtype), share).detach().requires_grad_()
     squared_norm = squared_gradient_norm(score(between), between)
     # The root's derivative is infinite at 0, where a dead critic may well be.
     return ((squared_norm + 1e-12).sqrt() - centre).square().mean() if centre else squared_norm.mean()

@@ -140,7 +140,7 @@ MISTAKES = {
     "unknown field": (["train", "dcgan:tiny", "--gan.latnet", "3"], "--gan.latent"),
     "a path, not a module": (["train", "examples/my_gan.py:tiny"], "as package.module, not as a path"),
     "bad value": (["train", "dcgan:tiny", "--train.batch", "0"], "not valid: settings: batch must be above 0, not 0"),
-    "not a number": (["train", "dcgan:tiny", "--average.half-life", "nan"], "half_life: Input should be a finite number"),
+    "not a number": (["train", "dcgan:tiny", "--average.half-life", "nan"], "a schedule's numbers must be finite"),
     "negative rate": (["train", "dcgan:tiny", "--optimisers.generator.rate", "-1"], "rate must not be negative, not -1.0"),
     "average of nothing": (["train", "wgan:paper", "--average.start", "10"], "say nothing without average.half_life"),
     "empty path": (["train", "dcgan:tiny", "--data", ""], "data.path is empty"),

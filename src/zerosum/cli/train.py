@@ -19,6 +19,7 @@ USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
 --stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back if it diverges, at most 3 times.
 --augment diffaug|ada: the discriminator sees transformed images only, so that few of them last longer.
+--start RUN begins with that run's networks (fine-tuning); --freeze discriminator.layers.0 ... keeps layers as they are.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
 
@@ -27,6 +28,8 @@ SHORT = {
     "--augment": "--gan.stabilisers.augment",
     "--stop-when": "--jobs.stop_when",
     "--recover": "--jobs.recover",
+    "--start": "--train.start",
+    "--freeze": "--train.freeze",
 }
 """Short names of options."""
 
@@ -37,7 +40,7 @@ class Train:
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     """What to train. Short names: `--data` for `--data.path`, `--augment` for `--gan.stabilisers.augment`, `--stop-when` and
-    `--recover` for those of `--jobs`."""
+    `--recover` for those of `--jobs`, `--start` and `--freeze` for those of `--train`."""
     out: Path
     """The run folder. If it holds an unfinished run of the same recipe, that is resumed."""
 

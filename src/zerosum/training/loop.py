@@ -1,6 +1,7 @@
 """The training loop: turns, then the average, then the jobs that are due. It knows no family by name."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +13,7 @@ from zerosum.game import Batch, Turn
 from zerosum.noise import derive_seed, seed_stream
 from zerosum.recipe import Average
 from zerosum.training.buffers import PartwiseBuffers
-from zerosum.training.means import Means
+from zerosum.training.means import Means, total_norm
 from zerosum.training.state import State, is_lazy
 
 
@@ -39,6 +40,7 @@ class Loop:
         seed: of the run; every part of every play has a random stream of its own.
         log_every: images after which the means are read, and checked for NaN, at the latest.
         watch: called after every step with the images seen; True ends the training early.
+        precision: of what autocast computes in fewer bits: float32, bfloat16 or float16.
     """
 
     state: State
@@ -49,6 +51,7 @@ class Loop:
     jobs: Sequence[Job] = ()
     log_every: int = 3_200
     watch: Callable[[int], bool] = lambda images: False
+    precision: str = "float32"
     means: Means = field(default_factory=Means)
 
     def run(self) -> None:
@@ -93,6 +96,7 @@ class Loop:
     def _play(self, number: int, turn: Turn, plays: int, weight: int, first: list[Batch], measure: bool) -> None:
         """Let one player move, `plays` times, each on a fresh batch."""
         state, optimiser, moving = self.state, self.state.optimisers[turn.player], self.state.parameters[turn.player]
+        scaler = state.scalers[turn.player]
         for player, parameters in state.parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(player == turn.player)
@@ -107,12 +111,17 @@ class Loop:
                 accuracy += [notes["accuracy"]] if "accuracy" in notes else []
             buffers.settle()
             distributed.sum_gradients(moving)
+            scaler.unscale_(optimiser)
             before = [parameter.detach().clone() for parameter in moving] if measure else []
-            optimiser.step()
+            scaler.step(optimiser)
+            scaler.update()
             if turn.project:
                 turn.project(state.batch)
             if measure:
-                self.means.add(f"gradient_norm/{turn.player}", total_norm([p.grad for p in moving if p.grad is not None]))
+                norm = total_norm([p.grad for p in moving if p.grad is not None])
+                # A scaler tries too large a scale now and then, and skips that step.
+                if not scaler.is_enabled() or norm.isfinite():
+                    self.means.add(f"gradient_norm/{turn.player}", norm)
                 change = total_norm([new.detach() - old for new, old in zip(moving, before, strict=True)])
                 self.means.add(f"update_ratio/{turn.player}", change / total_norm(before).clamp(min=1e-12))
             if accuracy and state.balance.target is not None:
@@ -120,8 +129,12 @@ class Loop:
 
     def _backward(self, turn: Turn, batch: Batch, weight: float) -> dict[str, Tensor]:
         """Add to the gradients, and return what the loss notes."""
-        loss = turn.loss(batch, self.state.images / self.images)
-        (torch.stack(list(loss.terms.values())).sum() * weight).backward()  # type: ignore[no-untyped-call]
+        kind, dtype = self.feed.device.type, getattr(torch, self.precision)
+        eager = torch.compiler.set_stance("force_eager") if turn.second_order else nullcontext()
+        with torch.autocast(kind, dtype, enabled=self.precision != "float32"), eager:
+            loss = turn.loss(batch, self.state.images / self.images)
+            total = torch.stack([term.float() for term in loss.terms.values()]).sum() * weight
+        self.state.scalers[turn.player].scale(total).backward()  # type: ignore[no-untyped-call]
         for name, value in ({f"loss/{turn.player}/{name}": term for name, term in loss.terms.items()} | loss.notes).items():
             self.means.add(name, value)
         return loss.notes
@@ -132,8 +145,3 @@ class Loop:
         if distributed.any_rank(bool(bad) or not self.state.is_finite()):
             raise DivergedError(f"at {self.state.images:,} images: {', '.join(bad) or 'a weight'} became NaN or infinite")
         return newest
-
-
-def total_norm(tensors: Sequence[Tensor]) -> Tensor:
-    """L2 norm over all values of all tensors."""
-    return torch.nn.utils.get_total_norm(tensors)

@@ -1,5 +1,7 @@
 """Means of what is worth logging, kept on the device until they are read."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -19,3 +21,8 @@ class Means:
         """The means since the last reading, by name."""
         sums, self._sums = self._sums, {}
         return {name: float(total) / count for name, (total, count) in sums.items()}
+
+
+def total_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """L2 norm over all values of all tensors."""
+    return torch.nn.utils.get_total_norm(tensors)

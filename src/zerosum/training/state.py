@@ -19,9 +19,22 @@ class State:
         optimisers: one setting per player.
         batch: images in a batch.
         balance: accuracy that discriminators are held to, see `Balance`.
+        freeze: beginnings of the names of weights that are not trained.
+        scaled: multiply losses by a scale, so that gradients in float16 do not vanish (Micikevicius et al. 2018, sec. 3.2).
+
+    Raises:
+        ValueError: optimisers and players do not fit, a name to freeze means nothing, or a player would have no weight left.
     """
 
-    def __init__(self, gan: GAN, optimisers: Mapping[str, Optimiser], batch: int, balance: float | None = None) -> None:
+    def __init__(
+        self,
+        gan: GAN,
+        optimisers: Mapping[str, Optimiser],
+        batch: int,
+        balance: float | None = None,
+        freeze: Sequence[str] = (),
+        scaled: bool = False,
+    ) -> None:
         self.gan = gan
         self.average = gan.for_sampling()
         self.batch = batch
@@ -29,7 +42,11 @@ class State:
         self.draws = 0
         self.balance = Balance(balance)
         self.settings = dict(optimisers)
-        self.parameters = {name: list(player.parameters()) for name, player in gan.players().items()}
+        frozen = freeze_weights(gan, freeze)
+        self.parameters = {
+            name: [parameter for parameter in player.parameters() if id(parameter) not in frozen]
+            for name, player in gan.players().items()
+        }
         if set(self.settings) != set(self.parameters):
             players = sorted(self.parameters)
             raise ValueError(f"the recipe has optimisers for {sorted(self.settings)}, the players are {players}")
@@ -37,6 +54,8 @@ class State:
             name: make_optimiser(self.settings[name], parameters, laziness(name, gan.turns()))
             for name, parameters in self.parameters.items()
         }
+        device = next(gan.parameters()).device.type
+        self.scalers = {name: torch.amp.GradScaler(device, enabled=scaled) for name in self.parameters}
         weights, buffers = dict(gan.named_parameters()), dict(gan.named_buffers())
         self._averaged = [(average, weights[name]) for name, average in self.average.named_parameters()]
         self._copied = [(copy, buffers[name]) for name, copy in self.average.named_buffers()]
@@ -80,6 +99,7 @@ class State:
             "step": self.step,
             "draws": self.draws,
             "balance": self.balance.state_dict(),
+            "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -88,6 +108,9 @@ class State:
         self.average.load_state_dict(saved["average"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(saved["optimisers"][name])
+        for name, scaler in self.scalers.items():
+            if scaler.is_enabled():
+                scaler.load_state_dict(saved["scalers"][name])
         self.step, self.draws = saved["step"], saved["draws"]
         self.balance.load_state_dict(saved["balance"])
 
@@ -95,6 +118,43 @@ class State:
         """Whether no weight and no buffer is NaN or infinite."""
         values = [value for value in self.gan.state_dict().values() if value.is_floating_point()]
         return bool(torch.stack([norm.float() for norm in torch._foreach_norm(values)]).isfinite().all())
+
+
+def freeze_weights(gan: GAN, names: Sequence[str]) -> set[int]:
+    """Keep weights from being trained.
+
+    Args:
+        names: beginnings of their names, whole up to a dot: `discriminator.layers.0` has `discriminator.layers.0.weight`.
+
+    Returns:
+        The ids of these weights.
+
+    Raises:
+        ValueError: a name that no weight begins with, or a player without a weight that is trained.
+    """
+    frozen = set[int]()
+    for name in names:
+        found = [weight for full, weight in gan.named_parameters() if f"{full}.".startswith(f"{name}.")]
+        if not found:
+            parts = sorted({".".join(full.split(".")[:3]) for full, _ in gan.named_parameters()})
+            raise ValueError(f"train.freeze {name!r} is the beginning of no weight's name; there are {', '.join(parts)}")
+        frozen |= {id(weight.requires_grad_(False)) for weight in found}
+    for name, player in gan.players().items():
+        if all(id(weight) in frozen for weight in player.parameters()):
+            raise ValueError(f"train.freeze leaves the player {name!r} nothing to train; freeze some of its layers only")
+    return frozen
+
+
+def take_over(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple[list[str], list[str]]:
+    """Copy the values that a module has a place for: those of the same name and shape.
+
+    Returns:
+        The names taken over, and those of the module's own that are left as they were.
+    """
+    own = module.state_dict()
+    fitting = [name for name, value in own.items() if name in weights and weights[name].shape == value.shape]
+    module.load_state_dict({name: weights[name] for name in fitting}, strict=False)
+    return fitting, [name for name in own if name not in fitting]
 
 
 def laziness(player: str, turns: list[Turn]) -> float:
