@@ -47,8 +47,7 @@ def test_trains_compiled(family: str, tmp_path: Path) -> None:
     recipe = zerosum.get_recipe(f"{family}:tiny")
     short = replace(recipe.train, images=2 * recipe.train.batch)
     plain, compiled = (
-        zerosum.train(replace(recipe, train=replace(short, compile=compile)), tmp_path / str(compile))
-        for compile in (False, True)
+        zerosum.train(replace(recipe, train=replace(short, compile=mode)), tmp_path / str(mode)) for mode in (False, True)
     )
     for one, other in zip(plain.gan.parameters(), compiled.gan.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
