@@ -1,15 +1,16 @@
-"""Ten minutes of one core each: families on Fashion-MNIST, trained on its 60,000 and judged against its 10,000 images.
+"""What `cpu` recipes reach in ten or fifteen minutes of one core.
 
-    python benchmarks/results.py train-images-idx3-ubyte.gz t10k-images-idx3-ubyte.gz [--only dcgan] [--seeds 0 1 2]
+    python benchmarks/results.py DATASETS [--suite ten fashion emoji] [--only dcgan] [--seeds 0 1 2]
 
-Every run is left in runs/results and not repeated; docs/results.md is written anew from all that lie there.
+DATASETS holds fashion-mnist/ (the four IDX files) and emoji/noto/ (folders of 64-pixel images by class). Every run is left in
+runs/results and not repeated; the tables of docs/results.md are written anew where runs lie there, and grids of seed 0.
 """
 
 import argparse
 import json
 import statistics
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,14 +18,34 @@ import torch
 import zerosum
 from zerosum.cli import evaluate
 from zerosum.recipe import Optimiser, Recipe
+from zerosum.run import write
+from zerosum.sampling import picture
 from zerosum.schedules import Schedule
 
-IMAGES = {"dcgan": 600_000, "wgan_gp": 300_000, "sngan": 320_000}
-"""About ten minutes of one thread where they were measured; the table says how many it took."""
 COLUMNS = ("frechet (lite0)", "kernel distance (lite0)", "precision", "recall", "density", "coverage")
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "runs" / "results"
 PAGE = ROOT / "docs" / "results.md"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Families trained on one data set for the same time."""
+
+    data: str
+    """To train on, below DATASETS."""
+    against: str | None
+    """Held-out images to judge by, below DATASETS; None: those of the training."""
+    images: dict[str, int]
+    """Family -> length of its run, which took about the same time where it was measured; the table says how long it took."""
+
+
+FASHION, HELD_OUT = "fashion-mnist/train-images-idx3-ubyte.gz", "fashion-mnist/t10k-images-idx3-ubyte.gz"
+SUITES = {
+    "ten": Suite(FASHION, HELD_OUT, {"dcgan": 600_000, "wgan_gp": 300_000, "sngan": 320_000}),
+    "fashion": Suite(FASHION, HELD_OUT, {"dcgan": 1_140_000}),
+    "emoji": Suite("emoji/noto", None, {"dcgan": 1_140_000}),
+}
 
 
 def scaled(recipe: Recipe, images: int) -> Recipe:
@@ -35,26 +56,30 @@ def scaled(recipe: Recipe, images: int) -> Recipe:
         return replace(schedule, over=schedule.over * share, delay=schedule.delay * share)
 
     optimisers: dict[str, Optimiser] = {
-        name: replace(optimiser, rate=stretch(optimiser.rate)) for name, optimiser in recipe.optimisers.items()
+        name: replace(optimiser, rate=stretch(optimiser.rate), beta2=stretch(optimiser.beta2))
+        for name, optimiser in recipe.optimisers.items()
     }
     return replace(recipe, optimisers=optimisers, train=replace(recipe.train, images=images))
 
 
-def run(family: str, seed: int, train: str, held_out: str) -> None:
-    """Train, judge, and note the minutes taken."""
-    folder = RUNS / f"{family}-{seed}"
+def run(name: str, family: str, seed: int, datasets: Path) -> None:
+    """Train, judge, and note the minutes of CPU time taken."""
+    suite, folder = SUITES[name], RUNS / f"{name}-{family}-{seed}"
     done = folder.with_suffix(".json")
     if done.exists():
         return
-    recipe = scaled(zerosum.get_recipe(f"{family}:cpu"), IMAGES[family])
-    recipe = replace(recipe, data=replace(recipe.data, path=train), train=replace(recipe.train, seed=seed))
+    recipe = scaled(zerosum.get_recipe(f"{family}:cpu"), suite.images[family])
+    data = replace(recipe.data, path=str(datasets / suite.data))
     begun = time.process_time()
-    zerosum.train(recipe, folder)
+    zerosum.train(replace(recipe, data=data, train=replace(recipe.train, seed=seed)), folder)
     minutes = (time.process_time() - begun) / 60
-    figures = RUNS / f".{family}-{seed}.json"
-    evaluate.main([str(folder), "--against", held_out, "--seed", str(1_000_000 * (seed + 1)), "--out", str(figures)])
+    figures = RUNS / f".{folder.name}.json"
+    against = ["--against", str(datasets / suite.against)] if suite.against else []
+    evaluate.main([str(folder), *against, "--seed", str(1_000_000 * (seed + 1)), "--out", str(figures)])
     done.write_text(json.dumps({"minutes": minutes, "figures": json.loads(figures.read_text())}, indent=2))
     figures.unlink()
+    if seed == 0:
+        write(ROOT / "docs" / "images" / f"{name}-{family}.png", picture(zerosum.load(folder).sample(60), 10))
 
 
 def spread(values: list[float]) -> str:
@@ -62,17 +87,17 @@ def spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.3g} ± {statistics.stdev(values):.2g}" if len(values) > 1 else f"{values[0]:.3g}"
 
 
-def page() -> str:
-    """The table of all runs there are."""
+def table(name: str) -> str:
+    """All runs there are of a suite."""
     lines = [f"| recipe | images | minutes | seeds | {' | '.join(COLUMNS)} |", "|---" * (4 + len(COLUMNS)) + "|"]
-    floors: dict[str, list[float]] = {name: [] for name in COLUMNS}
-    for family, images in IMAGES.items():
-        runs = [json.loads(path.read_text()) for path in sorted(RUNS.glob(f"{family}-[0-9]*.json"))]
+    floors: dict[str, list[float]] = {column: [] for column in COLUMNS}
+    for family, images in SUITES[name].images.items():
+        runs = [json.loads(path.read_text()) for path in sorted(RUNS.glob(f"{name}-{family}-[0-9]*.json"))]
         if not runs:
             continue
-        cells = [spread([run["figures"][name]["value"] for run in runs]) for name in COLUMNS]
-        for name in COLUMNS:
-            floors[name] += [run["figures"][name]["floor"] for run in runs]
+        cells = [spread([run["figures"][column]["value"] for run in runs]) for column in COLUMNS]
+        for column in COLUMNS:
+            floors[column] += [run["figures"][column]["floor"] for run in runs]
         minutes = spread([run["minutes"] for run in runs])
         lines.append(f"| {family}:cpu | {images:,} | {minutes} | {len(runs)} | {' | '.join(cells)} |")
     known = [f"{statistics.mean(values):.3g}" if values else "" for values in floors.values()]
@@ -82,18 +107,24 @@ def page() -> str:
 def main() -> None:
     """Run what is missing and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("train", help="images to train on")
-    parser.add_argument("held_out", help="images to judge against")
-    parser.add_argument("--only", choices=list(IMAGES))
+    parser.add_argument("datasets", type=Path, help="holds fashion-mnist/ and emoji/")
+    parser.add_argument("--suite", nargs="+", choices=list(SUITES), default=list(SUITES))
+    parser.add_argument("--only", nargs="+", help="families")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     RUNS.mkdir(parents=True, exist_ok=True)
     for seed in chosen.seeds:
-        for family in [chosen.only] if chosen.only else IMAGES:
-            run(family, seed, chosen.train, chosen.held_out)
-    head, _, rest = PAGE.read_text().partition("<!-- results -->\n")
-    PAGE.write_text(f"{head}<!-- results -->\n{page()}\n<!-- /results -->{rest.partition('<!-- /results -->')[2]}")
+        for name in chosen.suite:
+            for family in SUITES[name].images:
+                if not chosen.only or family in chosen.only:
+                    run(name, family, seed, chosen.datasets)
+    text = PAGE.read_text()
+    for name in SUITES:
+        if list(RUNS.glob(f"{name}-*.json")):
+            head, _, rest = text.partition(f"<!-- {name} -->\n")
+            text = f"{head}<!-- {name} -->\n{table(name)}\n<!-- /{name} -->{rest.partition(f'<!-- /{name} -->')[2]}"
+    PAGE.write_text(text)
 
 
 if __name__ == "__main__":
