@@ -17,7 +17,8 @@ class SpectralNorm(nn.Module):
     In training mode u is kept for the next pass; in evaluation mode the pass starts from the u that was kept and keeps nothing,
     so that the same weights always give the same result. The gradient is that of u' W v with u and v fixed.
 
-    A frozen layer in evaluation mode computes its weight once, and again only when it or u has been written to.
+    A frozen layer in evaluation mode computes its weight once, and again only when it or u has been written to, or after a pass
+    in which it was not frozen (fused optimisers leave no trace of their writing).
 
     Args:
         outputs: rows of W, all but the first dimension flattened.
