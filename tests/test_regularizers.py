@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.regularizers import clip_weights, gradient_penalty, squared_gradient_norm, zero_centred_penalty
+from zerosum.regularizers import (
+    clip_weights,
+    gradient_penalty,
+    orthogonal_penalty,
+    squared_gradient_norm,
+    zero_centred_penalty,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +98,18 @@ def test_clipping_bounds_every_weight_and_leaves_the_inner_ones() -> None:
     for old, new in zip(before, critic.parameters(), strict=True):
         assert torch.equal(new, old.clamp(-0.05, 0.05))
         assert new.requires_grad
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 2, 3, 3), (20, 2, 3, 3)])
+def test_orthogonal_penalty_is_the_paper_s_formula(shape: tuple[int, ...]) -> None:
+    weight = example(*shape)
+    rows = weight.flatten(1)
+    expected = (rows @ rows.T * (1 - torch.eye(len(rows)))).square().sum()
+    torch.testing.assert_close(orthogonal_penalty([weight]), expected)
+    torch.testing.assert_close(orthogonal_penalty([weight, weight]), 2 * expected)
+    assert torch.autograd.gradcheck(lambda values: orthogonal_penalty([values]), (weight.requires_grad_(),))
+
+
+def test_orthogonal_rows_of_any_length_are_not_penalised() -> None:
+    rows = torch.linalg.qr(example(5, 3))[0].T * torch.tensor([[1.0], [20], [0.1]])
+    assert orthogonal_penalty([rows]).item() == pytest.approx(0, abs=1e-20)

@@ -217,3 +217,17 @@ def test_batch_that_cannot_be_cut_is_refused() -> None:
 def test_optimisers_for_other_players_are_refused() -> None:
     with pytest.raises(ValueError, match=r"optimisers for \['critic'\], the players are \['discriminator', 'generator'\]"):
         State(Toy(alternate), {"critic": sgd(0.1)}, 6)
+
+
+def test_the_average_is_settled_before_a_job_that_looks_at_it_and_at_no_other_time() -> None:
+    events: list[str] = []
+    jobs = [
+        Job(12, lambda state, means: events.append(f"look {state.images}")),
+        Job(6, lambda state, means: events.append(f"log {state.images}"), looks=False),
+    ]
+    toy, loop = engine(images=24, jobs=jobs)
+    loop.state.average.settle = lambda truncation=None: events.append("settle")
+    loop.run()
+    looks = [number for number, event in enumerate(events) if event.startswith("look")]
+    assert [events[number - 1] for number in looks] == ["settle"] * len(looks)
+    assert events.count("settle") == len(looks) == 2
