@@ -7,13 +7,15 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu
 
 from zerosum.nn.fir import down_conv2d, downsample, up_conv2d, upsample
+from zerosum.nn.resample import halving_conv2d
 
 SLOPE = 0.2
 """Of every leaky ReLU."""
 GAIN = 2**0.5
 """After every leaky ReLU, so that it keeps the second moment. It is applied before, where it costs nothing."""
 
-Resample = Literal["none", "up", "down"]
+Resample = Literal["none", "up", "down", "mean"]
+"""Of a convolution: of equal size; doubling by FIR before it; FIR and halving before it; halving by means after it."""
 
 
 class EqualisedLinear(nn.Module):
@@ -35,22 +37,24 @@ class EqualisedLinear(nn.Module):
         """`[N, inputs]` -> `[N, outputs]`."""
         gain = GAIN if self.activate else 1.0
         result: Tensor = torch.addmm(self.bias, values, self.weight.T, beta=self.rate * gain, alpha=self.gain * gain)
-        if self.activate:
-            result = leaky_relu(result, SLOPE)
-        return result
+        if not self.activate:
+            return result
+        activated: Tensor = leaky_relu(result, SLOPE)
+        return activated
 
     def effective_weight(self) -> Tensor:
         """The weights as they act on the input, `[outputs, inputs]`."""
-        return self.weight * self.gain
+        weight: Tensor = self.weight * self.gain
+        return weight
 
 
 class EqualisedConv2d(nn.Module):
-    """W * x / sqrt(inputs k^2) + b of equal size, with FIR resampling if asked; with `activate` sqrt(2) leaky ReLU of it.
+    """W * x / sqrt(inputs k^2) + b, resampling if asked; with `activate` sqrt(2) leaky ReLU of it.
 
     Args:
         size: k, 1 or an odd number; 1 or 3 with resampling.
         activate: and have a bias; else there is none unless `bias`.
-        resample: double the map before the convolution or halve it after the FIR (Karras et al. 2020).
+        resample: how the size changes, with a filter (Karras et al. 2020) or by means of 2x2 (Karras et al. 2018).
         gain: of the result.
         clamp: bound of the result's absolute value, times the gain; None: none.
     """
@@ -76,7 +80,7 @@ class EqualisedConv2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, maps: Tensor, fir: Tensor | None = None) -> Tensor:
-        """`[N, inputs, H, W]` -> `[N, outputs, H, W]`, or twice or half the size; `fir` `[k, k]` is for resampling."""
+        """`[N, inputs, H, W]` -> `[N, outputs, H, W]`, or twice or half the size; `fir` `[k, k]` is for "up" and "down"."""
         bias = None if self.bias is None else self.bias * self.bias_gain
         result = resampling_conv2d(maps, self.weight * self.weight_gain, bias, self.resample, fir)
         if self.activate:
@@ -89,6 +93,8 @@ def resampling_conv2d(maps: Tensor, weight: Tensor, bias: Tensor | None, resampl
     size = weight.shape[-1]
     if resample == "none":
         return conv2d(maps, weight, bias, padding=size // 2)
+    if resample == "mean":
+        return halving_conv2d(maps, weight, bias)
     assert fir is not None, "resampling needs a filter"
     if resample == "up":
         # A 1x1 convolution and the doubling commute.

@@ -1,4 +1,4 @@
-"""Normalisation that depends on a condition."""
+"""Normalisation that depends on a condition or a style."""
 
 import torch
 from torch import Tensor, nn
@@ -26,3 +26,15 @@ class ConditionalBatchNorm2d(nn.Module):
         """Maps `[N, C, H, W]` and labels `[N, L]` -> maps `[N, C, H, W]`."""
         gain, bias = 1 + self.gain(label), self.bias(label)
         return torch.addcmul(bias[:, :, None, None], gain[:, :, None, None], self.norm(maps))
+
+
+def adaptive_instance_norm(maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """AdaIN: every map of every sample normalised to mean 0 and variance 1, then scaled and shifted (Huang & Belongie 2017).
+
+    Args:
+        maps: `[N, C, H, W]`.
+        scale, shift: `[N, C]`.
+    """
+    variance, mean = torch.var_mean(maps, (2, 3), correction=0)
+    gain = scale * (variance + 1e-8).rsqrt()
+    return torch.addcmul((shift - mean * gain)[:, :, None, None], maps, gain[:, :, None, None])
