@@ -408,7 +408,7 @@ class StyleGAN2(GAN):
         if not styles.requires_grad:  # where the doctor looks at a frozen game
             styles = styles.detach().requires_grad_()
         images = self.generator.synthesis(styles, noise)
-        lengths = path_lengths(images, styles, torch.randn_like(images))
+        lengths = path_lengths(images, styles, noise.normal(*images.shape[1:]))
         mean = self.path_mean.lerp(lengths.mean(), self.config.path_decay)
         self.path_mean.copy_(mean.detach())
         return Loss({"path_length": self.config.path_weight * (lengths - mean).square().mean()}, {"path_mean": mean.detach()})
