@@ -165,6 +165,23 @@ def test_every_turn_can_be_asked_of_a_frozen_game() -> None:
         assert all(term.isfinite() for term in turn.loss({"image": torch.rand(4, 1, 8, 8)}, 0).terms.values())
 
 
+@pytest.mark.parametrize("kind", ["none", "diffaug", "ada"])
+def test_r1_goes_through_the_augmentation_and_pulls_on_the_discriminator(kind: str) -> None:
+    gan = StyleGAN2(replace(SMALL, r1_gamma=2.0, stabilisers=Stabilisers(augment=kind)), {"image": (3, 16, 16)})
+    if kind == "ada":
+        gan.augment.probability.fill_(0.9)
+    images = torch.rand(4, 3, 16, 16) * 2 - 1
+    torch.manual_seed(2)
+    penalty = gan.r1_loss({"image": images}, 0).terms["r1"]
+    images.requires_grad_()
+    torch.manual_seed(2)
+    (gradient,) = torch.autograd.grad(gan.discriminator(gan.augment(images)).sum(), images)
+    torch.testing.assert_close(penalty, gradient.square().sum((1, 2, 3)).mean(), rtol=1e-4, atol=1e-5)
+    penalty.backward()
+    weights = [p for name, p in gan.discriminator.named_parameters() if name.endswith("weight")]
+    assert all(weight.grad is not None and weight.grad.any() for weight in weights)
+
+
 def test_groups_of_the_minibatch_see_each_other_only() -> None:
     discriminator = Discriminator(replace(SMALL, minibatch_group=2, minibatch_channels=2), 1, 16, 0)
     images = torch.rand(6, 1, 16, 16)
