@@ -33,11 +33,11 @@ class Import:
     out: Path
     """The new run folder."""
     discriminator: Path | None = None
-    """Where the discriminator lies in a file of its own. None: in the same file; if it has none, training would take a new one."""
+    """Where the discriminator lies in a file of its own. None: in the same file; without one, training would take a new one."""
     format: str | None = None
     """Whose checkpoint it is; None: found by the names of its tensors."""
     labels: str | None = None
-    """Of a conditional generator: the names of its classes, with commas between, or a text file of one a line. None: numbers."""
+    """Of a conditional generator: its class names with commas between, or a text file with one a line. None: numbers."""
     data: str | None = None
     """The data it was trained on, if you have it: `zerosum evaluate` then needs no --against."""
 

@@ -114,13 +114,11 @@ def choose(networks: Mapping[str, Network], discriminator: Mapping[str, Network]
     """
     average = next((name for name in AVERAGE if name in networks), None)
     generator = next((name for name in GENERATOR if name in networks), average)
-    if generator is None and len(networks) == 1:
-        (generator,) = set(networks) - {*DISCRIMINATOR} or {None}
+    if generator is None and len(networks) == 1 and not networks.keys() & {*DISCRIMINATOR}:
+        generator = next(iter(networks))
     if generator is None:
-        found = ", ".join(sorted(networks)) or "no network at all"
-        raise ValueError(
-            f"there is no generator in it: it has {found}; generators are called {', '.join(filter(None, GENERATOR))}"
-        )
+        found, known = ", ".join(sorted(networks)) or "no network at all", ", ".join(filter(None, GENERATOR))
+        raise ValueError(f"there is no generator in it: it has {found}; generators are called {known}")
     average = average or generator
     own = next((name for name in DISCRIMINATOR if name in networks), None)
     judges = [networks[own]] if own else []
