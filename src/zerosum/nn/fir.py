@@ -60,7 +60,7 @@ def fir_kernel(taps: Sequence[float]) -> Tensor:
         ValueError: the taps are not symmetric, or sum up to 0.
     """
     line = torch.tensor(taps, dtype=torch.float32)
-    if list(taps) != list(taps)[::-1] or not line.sum():
+    if list(taps) != list(taps)[::-1] or not sum(taps):
         raise ValueError(f"the taps of a resampling filter must be symmetric and not sum up to 0: {list(taps)}")
     return line.outer(line) / line.sum().square()
 
