@@ -2,11 +2,17 @@
 
 from collections.abc import Collection
 
+from zerosum.export.biggan_pytorch import BIGGAN_PYTORCH
 from zerosum.export.dcgan_example import DCGAN_EXAMPLE
 from zerosum.export.importer import Imported, Importer
 from zerosum.export.networks import Checkpoint
+from zerosum.export.r3gan import R3GAN
 
-FORMATS: dict[str, Importer] = {"dcgan-example": DCGAN_EXAMPLE}
+FORMATS: dict[str, Importer] = {
+    "biggan-pytorch": BIGGAN_PYTORCH,
+    "r3gan": R3GAN,
+    "dcgan-example": DCGAN_EXAMPLE,
+}
 """By the name that `--format` takes."""
 
 
