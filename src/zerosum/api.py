@@ -284,7 +284,7 @@ def report_job(run: Run, every: int) -> Job:
             write_report(run)
             last = time.monotonic()
 
-    return Job(every, report)
+    return Job(every, report, looks=False)
 
 
 def explain_divergence(run: Run, reason: str) -> str:

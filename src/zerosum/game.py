@@ -85,6 +85,16 @@ class GAN(nn.Module, ABC):
         twin._modules = {name: copy.deepcopy(module) for name, module in self._modules.items() if name in self.sampler}
         return twin.eval().requires_grad_(False)
 
+    def settle(self, truncation: float | None = None) -> None:
+        """Bring up to date what depends on all weights together, such as batch statistics.
+
+        Called on the averaged sampling copy before it is looked at; the same weights must give the same result. Most families
+        have nothing to do.
+
+        Args:
+            truncation: of the latents that will be sampled, see `HasLatents.truncate`; None: not truncated.
+        """
+
     def check(self, batch: Mapping[str, Any]) -> None:
         """Refuse a batch that this family cannot train on.
 

@@ -45,3 +45,22 @@ def clip_weights(parameters: Iterable[nn.Parameter], bound: float) -> None:
     """Bring every weight into [-bound, bound] (Arjovsky et al. 2017, algorithm 1, line 7)."""
     for parameter in parameters:
         parameter.clamp_(-bound, bound)
+
+
+def orthogonal_penalty(weights: Iterable[Tensor]) -> Tensor:
+    """Sum over weights of |W W' (1 - I)|_F^2: rows need not be of unit length, only orthogonal (Brock et al. 2019, eq. 3).
+
+    Times beta, 1e-4 in the paper. Its gradient is 4 beta (W W' (1 - I)) W; BigGAN-PyTorch adds half of that.
+
+    Args:
+        weights: `[outputs, ...]`, all but the first dimension flattened; at least one.
+    """
+    return torch.stack([_off_diagonal(weight.flatten(1)) for weight in weights]).sum()
+
+
+def _off_diagonal(rows: Tensor) -> Tensor:
+    """Sum of the squared products of any two different rows."""
+    if len(rows) <= rows.shape[1]:
+        return (rows @ rows.t()).fill_diagonal_(0).square().sum()
+    # |W W'|_F = |W' W|_F, the smaller matrix; the diagonal of W W' holds the squared lengths.
+    return (rows.t() @ rows).square().sum() - rows.square().sum(1).square().sum()

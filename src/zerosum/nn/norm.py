@@ -1,4 +1,7 @@
-"""Normalisation that depends on a condition."""
+"""Normalisation that depends on a condition, and batch statistics estimated anew."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +14,57 @@ class ConditionalBatchNorm2d(nn.Module):
 
     Args:
         channels: of the maps.
-        label_width: L, the length of one label.
+        label_width: L, the length of one label, or of whatever else is the condition.
+        prepare: is given each of A and B and returns it initialised in another way, spectrally normalised ...
+        eps: added to the variance.
     """
 
-    def __init__(self, channels: int, label_width: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        label_width: int,
+        prepare: Callable[[nn.Linear], nn.Linear] | None = None,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.gain = nn.Linear(label_width, channels, bias=False)
-        self.bias = nn.Linear(label_width, channels, bias=False)
-        nn.init.zeros_(self.gain.weight)
-        nn.init.zeros_(self.bias.weight)
+        prepare = prepare or _zero
+        self.norm = nn.BatchNorm2d(channels, eps, affine=False)
+        self.gain = prepare(nn.Linear(label_width, channels, bias=False))
+        self.bias = prepare(nn.Linear(label_width, channels, bias=False))
 
     def forward(self, maps: Tensor, label: Tensor) -> Tensor:
         """Maps `[N, C, H, W]` and labels `[N, L]` -> maps `[N, C, H, W]`."""
         gain, bias = 1 + self.gain(label), self.bias(label)
-        return torch.addcmul(bias[:, :, None, None], gain[:, :, None, None], self.norm(maps))
+        if self.norm.training:
+            maps = self.norm(maps)
+        else:  # the same in one product: (x - mean) / std gain + bias
+            assert self.norm.running_mean is not None
+            assert self.norm.running_var is not None
+            gain = gain * (self.norm.running_var + self.norm.eps).rsqrt()
+            bias = bias - gain * self.norm.running_mean
+        return torch.addcmul(bias[:, :, None, None], gain[:, :, None, None], maps)
+
+
+def _zero(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+@contextmanager
+def standing_statistics(network: nn.Module) -> Iterator[None]:
+    """While it lasts, batch norms' statistics are estimated anew: the mean over all batches that pass (Brock et al. 2019, sec. 4).
+
+    Those that training leaves belong to the weights of many steps, not to these, and still less to their average.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [(norm.training, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the cumulative mean
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm, (training, momentum) in zip(norms, before, strict=True):
+            norm.momentum = momentum
+            norm.train(training)

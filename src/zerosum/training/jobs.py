@@ -29,7 +29,7 @@ def log_job(run: Run, every: int, start: int, show: Show) -> Job:
         run.append_stats(row)
         show(row)
 
-    return Job(every, log)
+    return Job(every, log, looks=False)
 
 
 def sample_job(run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device) -> Job:
@@ -67,4 +67,4 @@ def tensorboard_job(run: Run, every: int) -> Job:
             for name, value in means.items():
                 writer.add_scalar(name, value, state.images)
 
-    return Job(every, curves)
+    return Job(every, curves, looks=False)

@@ -29,6 +29,8 @@ class Job:
     """Called in the first process with the state and the newest means. It may look at the state but must not change it."""
     together: bool = False
     """Whether every process calls it, each with means of its own."""
+    looks: bool = True
+    """Whether it looks at the averaged networks."""
 
 
 @dataclass
@@ -75,6 +77,8 @@ class Loop:
             due = [job for job in self.jobs if ended or state.images % job.every < state.batch]
             if self.average.is_used or due:
                 state.update_average(self.average)
+            if any(job.looks for job in due):
+                state.average.settle()
             if log_due or due:
                 newest |= self._read_means()
             for job in due:
