@@ -51,7 +51,7 @@ def read(checkpoint: Checkpoint) -> Imported:
         judge = translated(checkpoint.discriminator, "discriminator")
     return Imported(
         family="biggan",
-        recipe="biggan",
+        recipe="biggan:cifar10" if resolution == 32 else "biggan:imagenet128_pytorch",
         gan=settings,
         image=(tensors["output_layer.2.weight"].shape[0], resolution, resolution),
         average=translated(checkpoint.average, "generator"),
@@ -83,9 +83,11 @@ def settings_from(tensors: Mapping[str, Tensor], resolution: int) -> tuple[dict[
             f"its norms take {condition} values, neither the embedding's {embedding} nor with {chunk} of the latent"
         )
     attention = [8 << number for number in numbered(tensors, r"blocks\.(\d+)\.1\.theta\.")]
+    width = outputs // 16 // FIRST_FACTOR[resolution]
     settings = {
         "latent": chunk * (resolution.bit_length() - 2 if hierarchical else 1),
-        "generator_width": outputs // 16 // FIRST_FACTOR[resolution],
+        "generator_width": width,
+        "discriminator_width": width,
         "attention": attention,
         "conditional": True,
         "embedding": embedding,

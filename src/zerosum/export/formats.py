@@ -6,9 +6,11 @@ from zerosum.export.biggan_pytorch import BIGGAN_PYTORCH
 from zerosum.export.dcgan_example import DCGAN_EXAMPLE
 from zerosum.export.importer import Imported, Importer
 from zerosum.export.networks import Checkpoint
+from zerosum.export.nvidia import NVIDIA
 from zerosum.export.r3gan import R3GAN
 
 FORMATS: dict[str, Importer] = {
+    "nvidia": NVIDIA,
     "biggan-pytorch": BIGGAN_PYTORCH,
     "r3gan": R3GAN,
     "dcgan-example": DCGAN_EXAMPLE,

@@ -1,15 +1,16 @@
-"""The networks in a checkpoint: named tensors and the arguments that their authors built them with."""
+"""The networks in a checkpoint: named tensors, and what the file says of their layers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
 
 from zerosum.export.unpickle import Described
 
-MAX_DEPTH = 60
-"""Modules within modules."""
+MAX_DEPTH, MAX_LAYERS = 60, 100_000
+"""Modules within modules, and all modules of a network."""
 
 AVERAGE = ("G_ema", "g_ema", "Gen_ema", "netG_ema", "ema")
 GENERATOR = ("G", "g", "Gen", "netG", "generator", "state_dict", "")
@@ -25,8 +26,8 @@ class Network:
     """By the authors' names."""
     kind: str = ""
     """Its class, where the file says so."""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    """What it was built with, where the file says so."""
+    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Path of a layer -> its numbers and texts, where the file says so."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,11 @@ def _networks(value: Any) -> Iterator[tuple[str, Network]]:
 def as_network(value: Any) -> Network | None:
     """A described module, or a mapping from names to tensors, as a network; None if it is neither."""
     if isinstance(value, Described) and "_modules" in value.state:
-        arguments = value.state.get("_init_kwargs")
-        return Network(dict(_tensors(value, "", 0)), value.kind, dict(arguments) if isinstance(arguments, Mapping) else {})
+        layers = list(islice(_layers(value, "", 0), MAX_LAYERS + 1))
+        if len(layers) > MAX_LAYERS:
+            raise ValueError(f"it has more than {MAX_LAYERS:,} modules")
+        tensors = {name: tensor for path, layer in layers for name, tensor in _tensors(path, layer)}
+        return Network(tensors, value.kind, {path: _plain(layer) for path, layer in layers})
     if not isinstance(value, Mapping) or not value:
         return None
     if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items()):
@@ -80,22 +84,32 @@ def as_network(value: Any) -> Network | None:
     return Network({name.removeprefix(prefix): tensor for name, tensor in value.items()})
 
 
-def _tensors(module: Described, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers of a module and of those in it.
+def _layers(module: Described, path: str, depth: int) -> Iterator[tuple[str, Described]]:
+    """A module and all in it, by their paths.
 
     Raises:
         ValueError: they are nested too deeply, perhaps without end.
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"its modules are nested more than {MAX_DEPTH} deep")
-    unsaved = module.state.get("_non_persistent_buffers_set") or ()
-    for group in ("_parameters", "_buffers"):
-        for name, value in _items(module, group):
-            if isinstance(value, Tensor) and name not in unsaved:
-                yield prefix + name, value
+    yield path, module
     for name, value in _items(module, "_modules"):
         if isinstance(value, Described):
-            yield from _tensors(value, f"{prefix}{name}.", depth + 1)
+            yield from _layers(value, f"{path}.{name}" if path else name, depth + 1)
+
+
+def _tensors(path: str, layer: Described) -> Iterator[tuple[str, Tensor]]:
+    """A layer's own parameters and saved buffers, by their paths."""
+    unsaved = layer.state.get("_non_persistent_buffers_set") or ()
+    for group in ("_parameters", "_buffers"):
+        for name, value in _items(layer, group):
+            if isinstance(value, Tensor) and name not in unsaved:
+                yield f"{path}.{name}" if path else name, value
+
+
+def _plain(layer: Described) -> dict[str, Any]:
+    kinds = bool | int | float | str | None
+    return {name: value for name, value in layer.state.items() if isinstance(value, kinds) and not str(name).startswith("_")}
 
 
 def _items(module: Described, group: str) -> list[tuple[str, Any]]:
