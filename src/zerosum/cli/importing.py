@@ -143,8 +143,11 @@ def make_state(imported: Imported, recipe: Recipe, card: DataCard) -> State:
         ValueError: the weights do not fit the networks, or are not finite.
     """
     gan = api.build_gan(recipe, card, torch.device("cpu"))
-    generator = gan.for_sampling().state_dict()
-    discriminator = {name: value for name, value in gan.state_dict().items() if name.startswith("discriminator.")}
+    parts = {
+        name: value for name, value in gan.state_dict().items() if name.partition(".")[0] in (*gan.sampler, "discriminator")
+    }
+    discriminator = {name: value for name, value in parts.items() if name.startswith("discriminator.")}
+    generator = {name: value for name, value in parts.items() if name not in discriminator}
     check_fit("generator", generator, imported.generator)
     check_fit("averaged generator", generator, imported.average)
     weights = dict(imported.generator)
@@ -153,7 +156,7 @@ def make_state(imported: Imported, recipe: Recipe, card: DataCard) -> State:
         weights |= imported.discriminator
     gan.load_state_dict(weights, strict=False)
     state = State(gan, recipe.optimisers, recipe.train.batch, recipe.train.balance)
-    state.average.load_state_dict(imported.average)
+    state.average.load_state_dict(imported.average, strict=False)
     if not state.is_finite():
         raise ValueError("some of its weights are NaN or infinite: it is of a training that diverged")
     return state
