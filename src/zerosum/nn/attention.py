@@ -34,7 +34,7 @@ class SelfAttention2d(nn.Module):
         """`[N, C, H, W]` -> `[N, C, H, W]`; height and width are even."""
         theta, phi, g = self.theta(maps), max_pool2d(self.phi(maps), 2), max_pool2d(self.g(maps), 2)
         share = torch.bmm(_places(theta), _places(phi).transpose(1, 2)).softmax(2)
-        seen = torch.bmm(share, _places(g)).transpose(1, 2).unflatten(2, maps.shape[2:])
+        seen = torch.bmm(share, _places(g)).transpose(1, 2).reshape(*g.shape[:2], *maps.shape[2:])
         return torch.addcmul(maps, self.gamma, self.o(seen))
 
 
