@@ -40,6 +40,23 @@ def gradient_penalty(score: Scorer, real: Tensor, fake: Tensor, centre: float = 
     return ((squared_norm + 1e-12).sqrt() - centre).square().mean() if centre else squared_norm.mean()
 
 
+def path_lengths(images: Tensor, latents: Tensor, noise: Tensor) -> Tensor:
+    """|J^T y| of every sample `[N]`, J = d(image)/d(latent): how far images move with latents (Karras et al. 2020, eq. 4).
+
+    As in the authors' code y is divided by sqrt(H W), and for `[N, layers, L]` the squared length is the mean over the layers.
+
+    Args:
+        images: `[N, C, H, W]`, computed from `latents`.
+        latents: `[N, L]` or `[N, layers, L]`, requiring gradients; the graph is kept for a second backward pass.
+        noise: y, standard normal, of the images' shape.
+    """
+    direction = noise / (images.shape[2] * images.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * direction).sum(), latents, create_graph=True)
+    squared = gradient.square().sum(-1)
+    # The root's derivative is infinite at 0.
+    return ((squared.mean(1) if squared.dim() > 1 else squared) + 1e-12).sqrt()
+
+
 @torch.no_grad()
 def clip_weights(parameters: Iterable[nn.Parameter], bound: float) -> None:
     """Bring every weight into [-bound, bound] (Arjovsky et al. 2017, algorithm 1, line 7)."""

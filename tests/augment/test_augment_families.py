@@ -34,7 +34,7 @@ def family(name: str, cures: Stabilisers) -> GAN:
 def losses(gan: GAN) -> list[Loss]:
     torch.manual_seed(1)
     batch = {"image": torch.rand(6, 1, 16, 16), "label": torch.eye(10)[:6]}
-    return [turn.loss(batch, 0.0) for turn in gan.turns()]
+    return [turn.loss(batch, 0.0) for turn in gan.turns() if turn.every == 1]
 
 
 def test_none_changes_nothing_draws_nothing_and_keeps_nothing() -> None:

@@ -38,6 +38,13 @@ def test_std_is_the_mean_deviation_of_a_group():
     torch.testing.assert_close(told, expected.repeat(3)[:, None])
 
 
+def test_std_of_parts_of_the_channels():
+    maps = torch.randn(4, 6, 2, 2)
+    told = MinibatchStd(group_size=None, num_channels=3)(maps)
+    expected = torch.stack([part.std(0, correction=0).mean() for part in maps.chunk(3, 1)])
+    torch.testing.assert_close(told, expected.expand(4, 3), rtol=1e-4, atol=1e-5)
+
+
 def test_std_takes_the_largest_group_that_divides_the_batch():
     maps = torch.randn(6, 3, 2, 2)
     torch.testing.assert_close(MinibatchStd(group_size=4)(maps), MinibatchStd(group_size=3)(maps))

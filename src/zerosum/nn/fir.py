@@ -92,6 +92,6 @@ def up_conv2d(maps: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     return blur(conv_transpose2d(maps, weight.transpose(0, 1), stride=2), kernel, len(kernel) // 2 - 1, 4.0)
 
 
-def down_conv2d(maps: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+def down_conv2d(maps: Tensor, weight: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """The filter, then a 3x3 convolution of stride 2: `[N, C, 2H, 2W]`, weights `[D, C, 3, 3]` -> `[N, D, H, W]`."""
-    return conv2d(blur(maps, kernel, len(kernel) // 2), weight, stride=2)
+    return conv2d(blur(maps, kernel, len(kernel) // 2), weight, bias, stride=2)

@@ -42,19 +42,20 @@ class MinibatchStd(nn.Module):
     """Standard deviation over the batch, averaged over features and places (Karras et al. 2018, sec. 3).
 
     Args:
-        group_size: examples in which the deviation is measured: the largest divisor of N up to this.
+        group_size: examples in which the deviation is measured: the largest divisor of N up to this; None: all.
+        num_channels: parts that the features, in order, are averaged in: a divisor of their number.
     """
 
-    def __init__(self, group_size: int = 4) -> None:
+    def __init__(self, group_size: int | None = 4, num_channels: int = 1) -> None:
         super().__init__()
-        self.group_size = group_size
+        self.group_size, self.num_channels = group_size, num_channels
 
     def forward(self, features: Tensor) -> Tensor:
-        """`[N, ...]` -> deviations `[N, 1]`, the same for all of a group."""
+        """`[N, ...]` -> deviations `[N, num_channels]`, the same for all of a group."""
         num = len(features)
-        size = next(size for size in range(min(self.group_size, num), 0, -1) if num % size == 0)
-        groups = features.reshape(size, num // size, -1)
-        deviation: Tensor = (groups.var(0, correction=0) + 1e-8).sqrt().mean(1, keepdim=True)
+        size = next(size for size in range(min(self.group_size or num, num), 0, -1) if num % size == 0)
+        groups = features.reshape(size, num // size, self.num_channels, -1)
+        deviation: Tensor = (groups.var(0, correction=0) + 1e-8).sqrt().mean(2)
         return deviation.repeat(size, 1)
 
 

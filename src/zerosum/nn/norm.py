@@ -1,4 +1,4 @@
-"""Normalisation that depends on a condition, and batch statistics estimated anew."""
+"""Normalisation that depends on a condition or a style, and batch statistics estimated anew."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,3 +68,15 @@ def standing_statistics(network: nn.Module) -> Iterator[None]:
         for norm, (training, momentum) in zip(norms, before, strict=True):
             norm.momentum = momentum
             norm.train(training)
+
+
+def adaptive_instance_norm(maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """AdaIN: every map of every sample normalised to mean 0 and variance 1, then scaled and shifted (Huang & Belongie 2017).
+
+    Args:
+        maps: `[N, C, H, W]`.
+        scale, shift: `[N, C]`.
+    """
+    variance, mean = torch.var_mean(maps, (2, 3), correction=0)
+    gain = scale * (variance + 1e-8).rsqrt()
+    return torch.addcmul((shift - mean * gain)[:, :, None, None], maps, gain[:, :, None, None])

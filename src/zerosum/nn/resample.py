@@ -16,9 +16,7 @@ class UpConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, 3, padding=1, bias=bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        # A transposed convolution turns its kernel round, hence the flip. Sums of 2x2 weights: W (*) ones(2, 2).
-        kernel = avg_pool2d(self.weight.transpose(0, 1).flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
-        return conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
+        return doubling_conv2d(maps, self.weight, self.bias)
 
 
 class DownConv2d(nn.Conv2d):
@@ -28,6 +26,17 @@ class DownConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, 3, padding=1, bias=bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        # Means of 2x2 weights: W (*) ones(2, 2) / 4.
-        kernel = avg_pool2d(self.weight, 2, stride=1, padding=1)
-        return conv2d(maps, kernel, self.bias, stride=2, padding=1)
+        return halving_conv2d(maps, self.weight, self.bias)
+
+
+def doubling_conv2d(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What `UpConv2d` computes, by weights `[D, C, 3, 3]`."""
+    # A transposed convolution turns its kernel round, hence the flip. Sums of 2x2 weights: W (*) ones(2, 2).
+    kernel = avg_pool2d(weight.transpose(0, 1).flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
+    return conv_transpose2d(maps, kernel, bias, stride=2, padding=1)
+
+
+def halving_conv2d(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What `DownConv2d` computes, by weights `[D, C, 3, 3]`."""
+    # Means of 2x2 weights: W (*) ones(2, 2) / 4.
+    return conv2d(maps, avg_pool2d(weight, 2, stride=1, padding=1), bias, stride=2, padding=1)
