@@ -8,12 +8,14 @@ from zerosum.export.importer import Imported, Importer
 from zerosum.export.networks import Checkpoint
 from zerosum.export.nvidia import NVIDIA
 from zerosum.export.r3gan import R3GAN
+from zerosum.export.studiogan import STUDIOGAN
 
 FORMATS: dict[str, Importer] = {
     "nvidia": NVIDIA,
     "biggan-pytorch": BIGGAN_PYTORCH,
     "r3gan": R3GAN,
     "dcgan-example": DCGAN_EXAMPLE,
+    "studiogan": STUDIOGAN,
 }
 """By the name that `--format` takes."""
 
