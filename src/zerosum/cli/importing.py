@@ -14,6 +14,7 @@ from torch import Tensor
 from zerosum import api, gans
 from zerosum.cli import explain, say
 from zerosum.cli.options import options
+from zerosum.data import open_data
 from zerosum.datacard import DataCard, Labels
 from zerosum.export.files import read_checkpoint
 from zerosum.export.formats import FORMATS, find_format, translated
@@ -39,7 +40,7 @@ class Import:
     labels: str | None = None
     """Of a conditional generator: its class names with commas between, or a text file with one a line. None: numbers."""
     data: str | None = None
-    """The data it was trained on, if you have it: `zerosum evaluate` then needs no --against."""
+    """The data it was trained on, if you have it: classes are named by it, and `zerosum evaluate` needs no --against."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
         name = find_format(checkpoint.average.tensors, chosen.format)
         imported = translated(checkpoint, name)
         recipe = make_recipe(imported, chosen)
-        card = make_card(imported, chosen.labels, sources["sha256"])
+        card = read_card(imported, recipe, chosen) if chosen.data else make_card(imported, chosen.labels, sources["sha256"])
         state = make_state(imported, recipe, card)
     except ValueError as error:
         raise ValueError(f"{chosen.file} cannot be imported: {explain(error)}") from None
@@ -105,6 +106,26 @@ def make_recipe(imported: Imported, chosen: Import) -> Recipe:
     )
     config = TypeAdapter(gans.find(imported.family).config).validate_python(settings)
     return replace(recipe, gan=config, data=data)
+
+
+def read_card(imported: Imported, recipe: Recipe, chosen: Import) -> DataCard:
+    """What the data is that the generator was trained on.
+
+    Raises:
+        ValueError: it cannot be read, or does not fit the generator.
+    """
+    if chosen.labels is not None:
+        raise ValueError("--labels: the names of classes are those of --data; leave one of the two out")
+    card = open_data(recipe.data).card
+    if card.shapes.get("image") != imported.image:
+        raise ValueError(
+            f"--data {chosen.data} gives images of shape {card.shapes.get('image')}, its generator {imported.image}"
+        )
+    if imported.num_classes and len(card.labels.classes) != imported.num_classes:
+        raise ValueError(
+            f"--data {chosen.data} has {len(card.labels.classes)} classes, its generator {imported.num_classes}: leave it out"
+        )
+    return card
 
 
 def make_card(imported: Imported, labels: str | None, content: str) -> DataCard:

@@ -1,7 +1,7 @@
 """What every importer answers, and what they read off the shapes of tensors."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,28 +52,9 @@ class Importer:
     """
 
 
-def translate(network: Network, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """The network's tensors under our names, as float32 where they are fractions.
-
-    Args:
-        names: ours -> the authors'.
-
-    Raises:
-        ValueError: tensors are missing.
-    """
-    if missing := [theirs for theirs in names.values() if theirs not in network.tensors]:
-        raise ValueError(f"{len(missing)} tensors are missing, such as {', '.join(missing[:3])}")
-    return {ours: as_float(network.tensors[theirs]) for ours, theirs in names.items()}
-
-
 def as_float(tensor: Tensor) -> Tensor:
     """A copy of a tensor of its own, as float32 where it holds fractions."""
     return tensor.float().clone() if tensor.is_floating_point() else tensor.clone()
-
-
-def leftovers(network: Network, used: Collection[str]) -> list[str]:
-    """Tensors of the network that are not used."""
-    return sorted(set(network.tensors) - set(used))
 
 
 def refuse_leftovers(network: Network, used: Collection[str], where: str) -> None:
@@ -82,7 +63,7 @@ def refuse_leftovers(network: Network, used: Collection[str], where: str) -> Non
     Raises:
         ValueError: naming some.
     """
-    if rest := leftovers(network, used):
+    if rest := sorted(set(network.tensors) - set(used)):
         raise ValueError(f"{where} has {len(rest)} tensors that ours has no place for, such as {', '.join(rest[:3])}")
 
 

@@ -37,8 +37,8 @@ BIGGAN = {**LAYERS, "linear0": "linear", "shared": "embed", "linear1": "linear",
 SNGAN = {**LAYERS, "linear0": "start"}
 SPECTRAL = {"weight_orig": "parametrizations.weight.original", "weight_u": "parametrizations.weight.0.u"}
 REMARK = (
-    "spectral norms go on from the saved vector by one step of power iteration, where StudioGAN takes it as it is: images agree "
-    "as well as these vectors have converged"
+    "spectral norms take one step of power iteration from the saved vector, where StudioGAN takes it as it is: images agree as "
+    "well as these vectors have converged"
 )
 
 
