@@ -12,7 +12,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "losses", "regularizers")
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-VERBS = ("training", "evaluate", "diagnose", "report")
+VERBS = ("training", "evaluate", "diagnose", "export", "report")
 DOORS = ("api", "judging", "supervision", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {

@@ -14,7 +14,11 @@ VERBS = {
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",
     "data": "check a data set before training on it",
+    "import": "turn a checkpoint of the authors' own code into a run",
 }
+
+MODULES = {"import": "importing"}
+"""Verb -> its file, where the verb is a word of Python's own."""
 
 USAGE = """zerosum: generative adversarial networks, from a folder of data to a trained generator
 
@@ -49,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     first = os.environ.get("RANK", "0") == "0"
     logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s")
     try:
-        status: int = importlib.import_module(f"zerosum.cli.{verb}").main(rest)
+        status: int = importlib.import_module(f"zerosum.cli.{MODULES.get(verb, verb)}").main(rest)
     except (ValueError, ArithmeticError, OSError, ImportError) as error:
         return fail(explain(error))
     except KeyboardInterrupt:

@@ -331,7 +331,9 @@ class R3GAN(GAN):
         """Scores of what the discriminator is shown of images, which may be several times as many as there are labels."""
         cures = self.config.stabilisers
         noisy = add_instance_noise(self.augment(images), cures.instance_noise, cures.instance_noise_until, progress)
-        scores: Tensor = self.discriminator(noisy, *(label.repeat(len(images) // len(label), 1) for label in self._label(given)))
+        scores: Tensor = self.discriminator(
+            noisy, *(label.repeat(len(images) // len(label), 1) for label in self._label(given))
+        )
         return scores
 
 
