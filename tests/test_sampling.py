@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from zerosum.datacard import DataCard, Labels
 from zerosum.game import GAN, Batch, Turn
 from zerosum.noise import Noise
-from zerosum.sampling import Sampler, animation, grid, label_rows, picture, to_pixels
+from zerosum.pictures import animation, grid, picture, to_pixels
+from zerosum.sampling import Sampler, label_rows
 
 
 class Plain(GAN):

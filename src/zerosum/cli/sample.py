@@ -9,8 +9,9 @@ import tyro
 from zerosum import api
 from zerosum.cli import say
 from zerosum.cli.options import options
+from zerosum.pictures import Samples, animation, archive, picture
 from zerosum.run import write
-from zerosum.sampling import Label, Samples, animation, archive, picture
+from zerosum.sampling import Label
 
 ANIMATIONS = (".gif", ".webp")
 
