@@ -207,23 +207,16 @@ class Sampler:
         made = generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(seeds), draw)
         return finish(self.gan, made)
 
-    def latents(self, n: int, *, seed: int = 0, label: Label | None = None) -> Tensor:
-        """The latents of `sample(n)`: `[N, L]` or `[N, layers, L]`.
+    def latents(self, seeds: Sequence[int], label: Label | None = None) -> Tensor:
+        """The latents of these seeds' samples: `[N, L]` or `[N, layers, L]`.
 
         Raises:
             ValueError: the generator has none; or as `sample`.
         """
         self._latents()
-        given, seeds = self.given(n, label), range(seed, seed + n)
-        parts = [slice(start, start + BATCH) for start in range(0, n, BATCH)]
+        given = self.given(len(seeds), label)
         with torch.no_grad():
-            drawn = [
-                self._own_latents(
-                    part, {key: value[part] for key, value in given.items()}, SeededNoise(seeds[part], self.device)
-                )
-                for part in parts
-            ]
-        return torch.cat(drawn)
+            return self._own_latents(slice(len(seeds)), given, SeededNoise(seeds, self.device))
 
     def latent_space(self) -> LatentSpace:
         """What the generator's latents are.
