@@ -194,7 +194,7 @@ def labelled(
     if together:
         spreads = (flat @ found.T).std(0)
         return Directions(
-            "labels", tuple(names), found.unflatten(1, space.shape).float(), spreads.float(), torch.tensor(scores)
+            "labels", tuple(names), found.reshape(-1, *space.shape).float(), spreads.float(), torch.tensor(scores)
         )
     return placed("labels", found, torch.tensor(scores), flat, space, layers, tuple(names))
 

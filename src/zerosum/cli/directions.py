@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -145,11 +146,12 @@ def read_labels(file: Path) -> tuple[list[int], Values]:
 
 
 def as_numbers(values: list[str]) -> list[str] | list[float]:
-    """The values as numbers if all of them are."""
+    """The values as numbers, if all of them are finite ones."""
     try:
-        return [float(value) for value in values]
+        numbers = [float(value) for value in values]
     except ValueError:
         return values
+    return numbers if all(map(isfinite, numbers)) else values
 
 
 def classified(sampler: Sampler, chosen: Find, label: Label | None) -> tuple[list[int], Values]:
@@ -172,5 +174,5 @@ def classified(sampler: Sampler, chosen: Find, label: Label | None) -> tuple[lis
     seen = classifier(np.ascontiguousarray(sampler.sample(n, seed=chosen.seed, label=label).transpose(0, 3, 1, 2)))
     names = [classes[number] for number in seen]
     counts = Counter(names)
-    kept = [name if counts[name] >= LEAST_OF_CLASS else "other" for name in names]
-    return list(seeds), {"class": kept}
+    kept = [number for number, name in enumerate(names) if counts[name] >= LEAST_OF_CLASS]
+    return [seeds[number] for number in kept], {"class": [names[number] for number in kept]}

@@ -119,8 +119,9 @@ def save(out: Path, sampler: Sampler, files: list[Path], found: Projection, tune
     shown = [found.targets, found.images, *([tuned.images] if tuned else [])]
     write(out / "projected.png", picture(to_pixels(torch.stack(shown, 1).flatten(0, 1)), len(shown)))
     stream = io.BytesIO()
-    label = {} if found.label is None else {"label": found.label.cpu().numpy()}
-    np.savez(stream, latents=found.latents.cpu().numpy(), seed=np.array(found.seed), **label)
+    arrays = {"latents": found.latents.cpu().numpy(), "seed": np.array(found.seed)}
+    arrays |= {} if found.label is None else {"label": found.label.cpu().numpy()}
+    np.savez(stream, allow_pickle=False, **arrays)
     write(out / "latent.npz", stream.getvalue())
     after = tuned.psnr(found.targets).tolist() if tuned else [None] * len(files)
     images = [
