@@ -28,7 +28,7 @@ LEAST_LABELLED = 20
 """Labelled samples without which no direction is fitted."""
 HELD_OUT = 5
 """Every fifth labelled sample tests the direction that the others give."""
-PENALTY = 1e-2
+PENALTY = 1e-3
 """Weight of the squared norm in logistic and ridge regression, on latents of variance about 1."""
 
 

@@ -21,7 +21,7 @@ from zerosum.features.perceptual import Perceptual
 from zerosum.game import Batch, HasLatents
 from zerosum.latents import LatentSpace
 from zerosum.noise import KeptNoise, SeededNoise, derive_seed
-from zerosum.sampling import Label, Sampler, label_rows
+from zerosum.sampling import Label, Sampler
 
 Space = Literal["z", "w", "w+"]
 
@@ -151,14 +151,14 @@ class _Start:
         """Look at this many random latents."""
         gan, goal = sampler.gan, pyramid(targets)
         assert isinstance(gan, HasLatents)
-        labels = label_rows(sampler.card.labels, candidates, label) if "label" in gan.given else None
+        labels = sampler.given(candidates, label).get("label")
         seeds = [derive_seed(seed, "candidate", number) for number in range(candidates)]
         drawn: list[Tensor] = []
         best, choice = torch.full((len(targets),), torch.inf), torch.zeros(len(targets), dtype=torch.int64)
         for first in range(0, candidates, TOGETHER):
             part = slice(first, first + TOGETHER)
             noise = SeededNoise(seeds[part], sampler.device)
-            given = {} if labels is None else {"label": labels[part].to(sampler.device)}
+            given = {} if labels is None else {"label": labels[part]}
             drawn.append(gan.latents(given, noise))
             distances = torch.cdist(goal, pyramid(gan.synthesise(drawn[-1], given, noise))).cpu()
             nearest = distances.min(1)
@@ -168,7 +168,7 @@ class _Start:
         latents = torch.cat(drawn)
         mean = latents.mean(0)
         deviation = (latents - mean).square().mean().sqrt() if candidates > 1 else torch.ones(())
-        chosen = None if labels is None else labels[choice].to(sampler.device)
+        chosen = None if labels is None else labels[choice.to(labels.device)]
         return _Start(latents[choice.to(latents.device)], chosen, mean, deviation)
 
 
