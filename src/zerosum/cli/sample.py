@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 
 from zerosum import api
@@ -46,7 +47,7 @@ class Sample:
     """Move latents along a direction found by `zerosum directions`: FILE:NUMBER=STRENGTH[@LAYERS], the strength in standard
     deviations. May be given several times."""
     latents: Path | None = None
-    """A latent.npz of `zerosum project`: its latents instead of random ones."""
+    """A latent.npz of `zerosum project`: its latents instead of random ones; --move and --sweep FILE:NUMBER=... edit them."""
     sweep: str | None = None
     """A sheet with a column per value, the same latent in a row: label, truncation=0.3,0.7,1, COLUMN=20,30,40 or
     FILE:NUMBER=-2,0,2."""
@@ -80,14 +81,15 @@ def check_options(chosen: Sample) -> None:
     if (chosen.n is not None and chosen.n < 1) or chosen.columns < 1:
         raise ValueError(f"-n and --columns must be at least 1, not {chosen.n} and {chosen.columns}")
     animated = chosen.interpolate or chosen.out.suffix.lower() in ANIMATIONS
-    ways = {"--latents": chosen.latents is not None, "--sweep": chosen.sweep is not None, "an interpolation": animated}
-    if sum(ways.values()) > 1:
-        raise ValueError(f"{' and '.join(name for name, on in ways.items() if on)} do not go together: choose one")
+    if animated and (chosen.latents is not None or chosen.sweep is not None):
+        raise ValueError(f"an interpolation and {'--sweep' if chosen.sweep else '--latents'} do not go together: choose one")
     if chosen.kind and not animated:
         raise ValueError("--kind is for an interpolation: give --interpolate too")
     drawn = (chosen.label, chosen.truncation, chosen.truncation_layers, chosen.n)
     if chosen.latents is not None and any(value is not None for value in drawn):
         raise ValueError("--latents takes number and labels from its file: only --move may change them")
+    if chosen.latents is not None and chosen.sweep and ":" not in chosen.sweep.partition("=")[0]:
+        raise ValueError(f"--sweep {chosen.sweep}: of --latents only a direction is swept, such as directions.npz:2=-2,0,2")
 
 
 def draw(sampler: Sampler, chosen: Sample) -> tuple[Samples, int]:
@@ -95,7 +97,11 @@ def draw(sampler: Sampler, chosen: Sample) -> tuple[Samples, int]:
     shift = read_moves(sampler, chosen.move)
     if chosen.latents is not None:
         latents, label, seed = read_latents(sampler, chosen.latents)
-        return sampler.synthesise(latents, label=label, seed=seed, shift=shift), chosen.columns
+        if chosen.sweep is None:
+            return sampler.synthesise(latents, label=label, seed=seed, shift=shift), chosen.columns
+        shifts = [column.get("shift") for column in read_sweep(sampler, chosen.sweep, Settings(shift=shift))]
+        made = [sampler.synthesise(latents, label=label, seed=seed, shift=moved) for moved in shifts]
+        return np.stack(made, 1).reshape(-1, *made[0].shape[1:]), len(shifts)
     shared = Settings(
         label=None if chosen.label is None else read_label(chosen.label),
         truncation=chosen.truncation,
