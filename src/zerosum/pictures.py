@@ -2,6 +2,7 @@
 
 import importlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,13 @@ def grid(images: Pixels, columns: int = 8, gap: int = 2) -> Pixels:
         top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image
     return sheet
+
+
+def interleaved(columns: Sequence[Samples]) -> Samples:
+    """Columns of a sheet, `[N, ...]` each, as one row after the other, `[N * columns, ...]`."""
+    stacked: Any = np.stack(columns, 1)
+    rows: Samples = stacked.reshape(-1, *columns[0].shape[1:])
+    return rows
 
 
 def scatter(points: NDArray[np.float32]) -> bytes:

@@ -11,7 +11,7 @@ from zerosum.datacard import DataCard, Labels
 from zerosum.game import GAN, Batch, HasLatents
 from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
-from zerosum.pictures import Samples, to_pixels
+from zerosum.pictures import Samples, interleaved, to_pixels
 
 Label = int | str | Mapping[str, float]
 Kind = Literal["spherical", "linear"]
@@ -79,9 +79,7 @@ class Sampler:
         """
         if not columns:
             raise ValueError("a sweep needs at least one column")
-        made = torch.stack([torch.from_numpy(self.sample(n, seed=seed, **column)) for column in columns], 1)
-        swept: Samples = made.flatten(0, 1).numpy()
-        return swept
+        return interleaved([self.sample(n, seed=seed, **column) for column in columns])
 
     def mix(
         self,

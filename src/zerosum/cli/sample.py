@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
 from zerosum import api
 from zerosum.cli import say
 from zerosum.cli.moves import read_latents, read_moves, read_sweep
 from zerosum.cli.options import options
-from zerosum.pictures import Samples, animation, archive, picture, video
+from zerosum.pictures import Samples, animation, archive, interleaved, picture, video
 from zerosum.run import write
 from zerosum.sampling import Label, Sampler, Settings
 
@@ -101,7 +100,7 @@ def draw(sampler: Sampler, chosen: Sample) -> tuple[Samples, int]:
             return sampler.synthesise(latents, label=label, seed=seed, shift=shift), chosen.columns
         shifts = [column.get("shift") for column in read_sweep(sampler, chosen.sweep, Settings(shift=shift))]
         made = [sampler.synthesise(latents, label=label, seed=seed, shift=moved) for moved in shifts]
-        return np.stack(made, 1).reshape(-1, *made[0].shape[1:]), len(shifts)
+        return interleaved(made), len(shifts)
     shared = Settings(
         label=None if chosen.label is None else read_label(chosen.label),
         truncation=chosen.truncation,
