@@ -108,7 +108,7 @@ class Sampler:
         if num_layers == 1:
             raise ValueError(
                 "this generator takes one latent for all its layers, so there is nothing to mix; "
-                "style-based families (stylegan, stylegan2) have one per layer"
+                "style-based families have one for each layer"
             )
         if not rows or not columns or not layers:
             raise ValueError("mixing needs at least one row, one column and one layer")

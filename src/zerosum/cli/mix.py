@@ -20,7 +20,7 @@ class Mix:
     """Mix styles: inside the sheet, a sample is its row's seed with the chosen layers of its column's seed."""
 
     run: tyro.conf.Positional[Path]
-    """The run folder, of a family with a latent for each layer (stylegan, stylegan2)."""
+    """The run folder, of a family with a latent for each layer, such as style-based ones."""
     family: str | None = None
     """Of a run of a GAN of your own: its module, which is imported only if you name it."""
     checkpoint: str = "newest"
