@@ -17,9 +17,9 @@ import torch
 
 import zerosum
 from zerosum.cli import evaluate
+from zerosum.pictures import picture
 from zerosum.recipe import Optimiser, Recipe
 from zerosum.run import write
-from zerosum.sampling import picture
 from zerosum.schedules import Schedule
 
 COLUMNS = ("frechet (lite0)", "kernel distance (lite0)", "precision", "recall", "density", "coverage")

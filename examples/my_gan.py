@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import least_squares_d, least_squares_g, score_notes
-from zerosum.noise import FreshNoise, Noise
+from zerosum.noise import FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam
 from zerosum.schedules import constant
 
@@ -49,7 +49,20 @@ class LeastSquaresGAN(GAN):
         return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
-        return self.generator(noise.normal(self.latent)).reshape(-1, *self.shapes["image"])
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    # These four make its latents adjustable: truncated, mixed, moved, projected to. They may be left out.
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        return noise.normal(self.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        return self.generator(latents).reshape(-1, *self.shapes["image"])
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        return truncated(latents, "normal", truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        return [self.generator[0].weight]
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:
         real, fake = self.discriminator(batch["image"]), self.discriminator(self._fakes(batch))

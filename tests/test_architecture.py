@@ -12,7 +12,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "losses", "regularizers")
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-VERBS = ("training", "evaluate", "diagnose", "export", "report")
+RUN = ("run", "sampling", "latents", "pictures")
+VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
 DOORS = ("api", "judging", "supervision", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
@@ -20,9 +21,11 @@ MAY: dict[str, tuple[str, ...]] = {
     **{tool: (*WORDS, tool) for tool in TOOLS},
     "gans": (*WORDS, *TOOLS, "gans"),
     "run": (*WORDS, *TOOLS, "gans"),
-    "sampling": (*WORDS, *TOOLS, "gans"),
-    **{verb: (*WORDS, *TOOLS, "run", "sampling", verb) for verb in VERBS},
-    **dict.fromkeys(DOORS, (*WORDS, *TOOLS, "gans", "run", "sampling", *VERBS, *DOORS)),
+    "sampling": (*WORDS, *TOOLS, "gans", "latents", "pictures"),
+    "latents": WORDS,
+    "pictures": (),
+    **{verb: (*WORDS, *TOOLS, *RUN, verb) for verb in VERBS},
+    **dict.fromkeys(DOORS, (*WORDS, *TOOLS, "gans", *RUN, *VERBS, *DOORS)),
 }
 """Room -> the rooms it may import."""
 
@@ -51,7 +54,7 @@ def imported_rooms(file: Path) -> set[str]:
 
 def room_table() -> str:
     """The table of ARCHITECTURE.md."""
-    groups = {"words": WORDS, "tools": TOOLS, "families": ("gans",), "run": ("run", "sampling"), "verbs": VERBS, "doors": DOORS}
+    groups = {"words": WORDS, "tools": TOOLS, "families": ("gans",), "run": RUN, "verbs": VERBS, "doors": DOORS}
     reach = {"words": "words", "tools": "words", "families": "words, tools", "run": "words, tools, families"}
     reach |= {"verbs": "words, tools, run", "doors": "everything"}
     rows = [f"| {group} | {', '.join(f'`{room}`' for room in rooms)} | {reach[group]} |" for group, rooms in groups.items()]

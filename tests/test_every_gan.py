@@ -18,7 +18,7 @@ import zerosum
 from zerosum import gans
 from zerosum.api import build_gan, make_feed
 from zerosum.data import Dataset, open_data
-from zerosum.game import GAN
+from zerosum.game import GAN, HasLatents
 from zerosum.noise import SeededNoise
 from zerosum.recipe import Average, Recipe
 from zerosum.run import Run, load
@@ -134,6 +134,33 @@ def test_samples_pass_gradients_to_the_generator(family: str) -> None:
         assert samples.abs().max() <= 1
     samples.square().sum().backward()
     assert any(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in gan.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_latents_can_be_seen_and_changed(family: str) -> None:
+    gan, dataset = gan_and_data(tiny(family))
+    if gan.makes != "image" or gan.given - {"label"}:
+        pytest.skip("a latent is asked for of families that make images of noise, or of noise and a label")
+    assert isinstance(gan, HasLatents)
+    gan = gan.for_sampling()
+    assert isinstance(gan, HasLatents)
+    given = {"label": label_rows(dataset.card.labels, 64, None)} if gan.given else {}
+    noise = SeededNoise(range(64))
+    latents = gan.latents(given, noise)
+    assert torch.equal(gan.synthesise(latents, given, noise), gan.sample(given, SeededNoise(range(64))))
+
+    layered, found = latents.dim() == 3, gan.latent_weights()
+    assert len(found) == (latents.shape[1] if layered else 1)
+    assert all(weight.dim() == 2 and weight.shape[1] == latents.shape[-1] for weight in found)
+
+    def spread(values: Tensor) -> float:
+        return float((values - values.mean(0)).square().mean())
+
+    assert spread(gan.truncate(latents, 0.3)) < spread(gan.truncate(latents, 0.8)) < spread(latents) * (1 + 1e-6)
+    if layered:
+        half = gan.truncate(latents, 0.5, 1)
+        assert torch.equal(half[:, 1:], latents[:, 1:])
+        assert not torch.equal(half[:, 0], latents[:, 0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

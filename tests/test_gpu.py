@@ -9,6 +9,9 @@ import torch
 
 import zerosum
 from zerosum import gans
+from zerosum.apply.directions import sefa
+from zerosum.apply.project import project
+from zerosum.apply.tune import tune
 from zerosum.run import load
 from zerosum.sampling import Sampler
 
@@ -51,3 +54,14 @@ def test_trains_compiled(family: str, tmp_path: Path) -> None:
     )
     for one, other in zip(plain.gan.parameters(), compiled.gan.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
+
+
+def test_latents_are_found_and_moved_on_the_gpu(tmp_path: Path) -> None:
+    sampler = zerosum.train("cgan:tiny", tmp_path)
+    images = sampler.draw(range(3)).clone()
+    found = project(sampler, images, steps=20, candidates=32)
+    tuned = tune(sampler, found, steps=20, locality=1.0)
+    assert found.images.device.type == tuned.images.device.type == "cuda"
+    assert tuned.psnr(found.targets).mean() > found.psnr.mean()
+    shift = sefa(sampler, 2).shift(0, 1.0)
+    assert tuned.sampler.synthesise(found.latents, label=found.label, shift=shift).shape == (3, 16, 16, 1)

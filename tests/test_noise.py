@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from zerosum.noise import BlendedNoise, FreshNoise, SeededNoise, derive_seed, truncated
+from zerosum.noise import BlendedNoise, FreshNoise, KeptNoise, SeededNoise, derive_seed, truncated
 
 
 def test_a_sample_depends_on_its_seed_alone() -> None:
@@ -64,3 +64,18 @@ def test_truncated_values_are_those_of_the_truncated_distribution() -> None:
     assert torch.equal(truncated(uniform, "uniform", 2.0), uniform)
     with pytest.raises(ValueError, match="above 0, not 0"):
         truncated(values, "normal", 0)
+
+
+def test_kept_noise_is_given_again_after_rewinding() -> None:
+    kept, fresh = KeptNoise(SeededNoise([4, 5])), SeededNoise([4, 5])
+    first, second = kept.normal(3), kept.uniform(2, 2)
+    assert len(kept) == 2
+    assert torch.equal(first, fresh.normal(3))
+    assert torch.equal(second, fresh.uniform(2, 2))
+    kept.rewind(1)
+    assert torch.equal(kept.uniform(2, 2), second)
+    third = kept.normal(1)
+    assert torch.equal(third, fresh.normal(1))
+    kept.rewind()
+    assert torch.equal(kept.normal(3), first)
+    assert [kind for kind, _ in kept.drawn] == ["normal", "uniform", "normal"]

@@ -20,11 +20,12 @@ from zerosum.datacard import DataCard, Labels
 from zerosum.diagnose.examination import Signals
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
+from zerosum.pictures import picture
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
 from zerosum.run import Run, check_folder, locked, open_run, write
 from zerosum.run import load as load_run
-from zerosum.sampling import Sampler, label_rows, picture
+from zerosum.sampling import Sampler, label_rows
 from zerosum.supervision import Supervisor, make_players, softened
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
 from zerosum.training.loop import DivergedError, Job, Loop

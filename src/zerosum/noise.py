@@ -101,6 +101,40 @@ class BlendedNoise(Noise):
         return self.share.reshape(-1, *(1 for _ in shape))
 
 
+class KeptNoise(Noise):
+    """Noise that is drawn once and given again after `rewind`, in the order in which it was asked for.
+
+    `drawn` shows what was asked for: ("normal" or "uniform", values) in order.
+    """
+
+    def __init__(self, source: Noise) -> None:
+        self.source = source
+        self.drawn: list[tuple[Distribution, Tensor]] = []
+        self.place = 0
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def normal(self, *shape: int) -> Tensor:
+        return self._next("normal", shape)
+
+    def uniform(self, *shape: int) -> Tensor:
+        return self._next("uniform", shape)
+
+    def rewind(self, place: int = 0) -> None:
+        """Go back to before the draw of that number."""
+        self.place = place
+
+    def _next(self, kind: Distribution, shape: tuple[int, ...]) -> Tensor:
+        if self.place == len(self.drawn):
+            self.drawn.append((kind, self.source.normal(*shape) if kind == "normal" else self.source.uniform(*shape)))
+        found, values = self.drawn[self.place]
+        assert found == kind, "noise is asked for in another order than before"
+        assert values.shape[1:] == shape, "noise is asked for in another order than before"
+        self.place += 1
+        return values
+
+
 def truncated(values: Tensor, distribution: Distribution, threshold: float) -> Tensor:
     """Values of that distribution as values of the same distribution cut off at +-threshold, in the same order.
 

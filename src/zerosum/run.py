@@ -281,8 +281,18 @@ class Run:
         return None
 
     def newest_state(self, device: torch.device) -> dict[str, Any] | None:
-        """The state in the newest intact checkpoint, None if there is no checkpoint."""
-        return self.read_newest(lambda folder: torch.load(folder / "state.pt", map_location=device, weights_only=True))
+        """The state in the newest intact checkpoint, None if there is no checkpoint.
+
+        Raises:
+            ValueError: the checkpoint holds a generator alone, such as a tuned one.
+        """
+        state = self.read_newest(lambda folder: torch.load(folder / "state.pt", map_location=device, weights_only=True))
+        if state is not None and not state:
+            raise ValueError(
+                f"{self.folder} holds a generator alone, without the state of its training: it can be sampled from, but not "
+                "trained further or examined; train into another --out"
+            )
+        return state
 
     def cut_rows(self, images: int) -> None:
         """Drop the lines of stats.jsonl and diagnosis.jsonl that lie beyond the images seen."""

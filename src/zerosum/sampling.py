@@ -1,25 +1,34 @@
-"""A trained generator -> samples, grids and interpolations. A sample depends on its own seed and label alone."""
+"""A trained generator -> samples, interpolations, sheets. A sample depends on its own seed, label and settings alone."""
 
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypedDict
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from zerosum.datacard import DataCard, Labels
-from zerosum.game import GAN, Batch
+from zerosum.game import GAN, Batch, HasLatents
+from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
+from zerosum.pictures import Samples, interleaved, to_pixels
 
 Label = int | str | Mapping[str, float]
-Pixels = NDArray[np.uint8]
-Samples = NDArray[np.uint8] | NDArray[np.float32]
+Kind = Literal["spherical", "linear"]
+Draw = Callable[[slice, Batch, Noise], Tensor]
+"""(which of the samples, what they are given, their noise) -> their latents."""
 
 BATCH = 64
 """Samples made at once."""
+
+
+class Settings(TypedDict, total=False):
+    """What a sample may be asked for besides its seed; see `Sampler.sample`."""
+
+    label: Label | None
+    truncation: float | None
+    truncation_layers: int | None
+    shift: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -34,45 +43,191 @@ class Sampler:
     name: str = ""
     """Which checkpoint it is: run folder, images seen, and the start of its weights' sha256."""
 
-    def sample(self, n: int = 1, *, seed: int = 0, label: Label | None = None) -> Samples:
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        label: Label | None = None,
+        truncation: float | None = None,
+        truncation_layers: int | None = None,
+        shift: Tensor | None = None,
+    ) -> Samples:
         """`n` samples: images uint8 `[N, H, W, C]`, points float32 `[N, 2]`. Sample i is that of seed + i.
 
         Args:
             label: of a conditional generator: a class by number or name, or {column: value}; None: every class in turn.
+            truncation: better samples of less variety: of a latent z its largest absolute value, of a mapped latent w the
+                share of the way from the mean w, 1 for all of it; None: as they come.
+            truncation_layers: of a latent per layer, how many of the first are truncated; None: all.
+            shift: added to the latents, `[L]` or `[layers, L]`: a direction times a strength.
 
         Raises:
-            ValueError: a label that the generator does not have, or none where it must be given.
+            ValueError: a label that the generator does not have, or none where it must be given; a change of latents that
+                there are not, or out of range.
         """
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1, not {n}")
-        return finish(self.gan, self.draw(range(seed, seed + n), label))
+        draw = self._draw(truncation, truncation_layers, shift)
+        return finish(self.gan, self.draw(range(seed, seed + n), label, draw))
 
-    def interpolate(self, n: int, *, seed: int = 0, stops: int = 2, label: Label | None = None) -> Samples:
+    def sweep(self, n: int, columns: Sequence[Settings], *, seed: int = 0) -> Samples:
+        """A sheet row by row, `[n * columns, ...]`: row i is of seed + i, in column j as `sample` makes it with columns[j].
+
+        Raises:
+            ValueError: no columns; or as `sample`.
+        """
+        if not columns:
+            raise ValueError("a sweep needs at least one column")
+        return interleaved([self.sample(n, seed=seed, **column) for column in columns])
+
+    def mix(
+        self,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        layers: range,
+        *,
+        label: Label | None = None,
+        truncation: float | None = None,
+        truncation_layers: int | None = None,
+    ) -> Samples:
+        """A sheet of style mixing (Karras et al. 2019, sec. 3.1), row by row, `[(rows + 1) * (columns + 1), H, W, C]`.
+
+        Its first row and column show the seeds themselves beside an empty corner. Inside, a sample has the latents of its
+        row's seed, but those of its column's seed in `layers`; what else is random in it is its row's.
+
+        Args:
+            rows, columns: seeds.
+            layers: such as `latents.read_layers` gives.
+            label: the same for all; None: the first class.
+
+        Raises:
+            ValueError: latents without layers, layers out of range, no seeds; or as `sample`.
+        """
+        num_layers = self._latents("mixed").num_layers
+        if num_layers == 1:
+            raise ValueError(
+                "this generator takes one latent for all its layers, so there is nothing to mix; "
+                "style-based families have one for each layer"
+            )
+        if not rows or not columns or not layers:
+            raise ValueError("mixing needs at least one row, one column and one layer")
+        if not 0 <= layers[0] <= layers[-1] < num_layers:
+            raise ValueError(f"layers {layers[0]}-{layers[-1]} are out of range: this generator has layers 0-{num_layers - 1}")
+        cells = [(row, column) for row in (None, *rows) for column in (None, *columns)][1:]
+        structure = [column if row is None else row for row, column in cells]
+        style = [row if column is None else column for row, column in cells]
+        own = self._draw(truncation, truncation_layers, None) or self._own_latents
+
+        def mixed(part: slice, given: Batch, noise: Noise) -> Tensor:
+            latents = own(part, given, noise).clone()
+            chosen = slice(layers[0], layers[-1] + 1)
+            latents[:, chosen] = own(part, given, SeededNoise([int(seed or 0) for seed in style[part]], self.device))[:, chosen]
+            return latents
+
+        given = self._given_alike(len(cells), label)
+        seeds = [int(seed or 0) for seed in structure]
+        made = generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(cells), mixed)
+        return finish(self.gan, torch.cat([torch.ones_like(made[:1]), made]))
+
+    def interpolate(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        stops: int = 2,
+        label: Label | None = None,
+        kind: Kind | None = None,
+        truncation: float | None = None,
+        truncation_layers: int | None = None,
+        shift: Tensor | None = None,
+    ) -> Samples:
         """`n` frames on the way through the latents of `stops` seeds, each way equally long: uint8 `[N, H, W, C]`.
 
         Args:
             label: of a conditional generator, the same for all frames; None: the first class.
+            kind: "spherical" goes through the noise, along a sphere where it is normal and straight where it is uniform;
+                "linear" goes straight through the latents. None: linear where latents are mapped from noise (w), for their
+                space is made to be straight; else spherical, for only there latents look as they did in training.
 
         Raises:
-            ValueError: fewer than 2 frames or stops, or a label that the generator does not have.
+            ValueError: fewer than 2 frames or stops; or as `sample`.
         """
         if n < 2 or stops < 2:
             raise ValueError(f"an interpolation needs at least 2 frames and 2 stops, not {n} and {stops}")
+        if kind is None:
+            mapped = isinstance(self.gan, HasLatents) and self._latents().distribution is None
+            kind = "linear" if mapped else "spherical"
+        if kind == "linear":
+            self._latents("interpolated linearly")
         way = torch.linspace(0, stops - 1, n)
         leg = way.long().clamp(max=stops - 2)
-        given = self.given(1 if label is None and self.gan.given else n, label)
-        given = {key: value[:1].expand(n, *value.shape[1:]) for key, value in given.items()}
+        shares = (way - leg).to(self.device)
 
-        def noise(part: slice) -> Noise:
+        def noise(part: slice) -> BlendedNoise:
             start = [seed + int(i) for i in leg[part]]
-            share = (way - leg)[part].to(self.device)
-            return BlendedNoise(SeededNoise(start, self.device), SeededNoise([s + 1 for s in start], self.device), share)
+            ends = SeededNoise(start, self.device), SeededNoise([s + 1 for s in start], self.device)
+            return BlendedNoise(*ends, shares[part])
 
-        return finish(self.gan, generate(self.gan, given, noise, n))
+        def straight(part: slice, given: Batch, noise: Noise) -> Tensor:
+            assert isinstance(noise, BlendedNoise)
+            start, end = (self._own_latents(part, given, source) for source in (noise.start, noise.end))
+            return torch.lerp(start, end, noise.share.reshape(-1, *[1] * (start.dim() - 1)))
 
-    def draw(self, seeds: range, label: Label | None = None) -> Tensor:
+        draw = self._draw(truncation, truncation_layers, shift, straight if kind == "linear" else None)
+        return finish(self.gan, generate(self.gan, self._given_alike(n, label), noise, n, draw))
+
+    def synthesise(
+        self, latents: Tensor, *, label: Tensor | None = None, seed: int = 0, shift: Tensor | None = None
+    ) -> Samples:
+        """Samples of these latents `[N, L]` or `[N, layers, L]`.
+
+        Args:
+            label: label vectors `[N, L]` of a conditional generator.
+            seed: of what else is random: in sample i it is that of seed + i.
+            shift: as in `sample`.
+
+        Raises:
+            ValueError: latents of another shape, or a label where there is none or none where there is one.
+        """
+        space = self._latents()
+        if tuple(latents.shape[1:]) != space.shape or not len(latents):
+            raise ValueError(f"latents must be [N, {', '.join(map(str, space.shape))}] here, not {list(latents.shape)}")
+        if ("label" in self.gan.given) != (label is not None):
+            raise ValueError("a conditional generator needs the labels of its latents, and only such a one")
+        given = {} if label is None else {"label": label.to(self.device)}
+
+        def these(part: slice, given: Batch, noise: Noise) -> Tensor:
+            self._own_latents(part, given, noise)  # so that the rest of the noise is that of the seed's sample
+            return latents[part].to(self.device)
+
+        draw, seeds = self._draw(None, None, shift, these), range(seed, seed + len(latents))
+        made = generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(seeds), draw)
+        return finish(self.gan, made)
+
+    def latents(self, seeds: Sequence[int], label: Label | None = None) -> Tensor:
+        """The latents of these seeds' samples: `[N, L]` or `[N, layers, L]`.
+
+        Raises:
+            ValueError: the generator has none; or as `sample`.
+        """
+        self._latents()
+        given = self.given(len(seeds), label)
+        with torch.no_grad():
+            return self._own_latents(slice(len(seeds)), given, SeededNoise(seeds, self.device))
+
+    def latent_space(self) -> LatentSpace:
+        """What the generator's latents are.
+
+        Raises:
+            ValueError: it has none.
+        """
+        return self._latents()
+
+    def draw(self, seeds: range, label: Label | None = None, draw: Draw | None = None) -> Tensor:
         """Samples as the generator gives them: images float32 `[N, C, H, W]` in [-1, 1]."""
-        return generate(self.gan, self.given(len(seeds), label), lambda part: SeededNoise(seeds[part], self.device), len(seeds))
+        given = self.given(len(seeds), label)
+        return generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(seeds), draw)
 
     def given(self, n: int, label: Label | None) -> Batch:
         """What the generator must be given for `n` samples."""
@@ -81,6 +236,45 @@ class Sampler:
         if "label" not in self.gan.given:
             return {}
         return {"label": label_rows(self.card.labels, n, label).to(self.device)}
+
+    def _given_alike(self, n: int, label: Label | None) -> Batch:
+        given = self.given(1, label)
+        return {key: value.expand(n, *value.shape[1:]) for key, value in given.items()}
+
+    def _own_latents(self, part: slice, given: Batch, noise: Noise) -> Tensor:
+        assert isinstance(self.gan, HasLatents)
+        return self.gan.latents(given, noise)
+
+    def _latents(self, what: str = "changed") -> LatentSpace:
+        if not isinstance(self.gan, HasLatents):
+            raise ValueError(
+                f"this generator ({type(self.gan).__name__}) has no latents that can be {what}: its family does not show them"
+            )
+        return space_of(self.gan, self.device)
+
+    def _draw(
+        self, truncation: float | None, truncation_layers: int | None, shift: Tensor | None, draw: Draw | None = None
+    ) -> Draw | None:
+        """How latents are drawn and changed; None: as the generator does by itself."""
+        if truncation is None and truncation_layers is not None:
+            raise ValueError("truncation_layers says which layers are truncated: give truncation too")
+        if truncation is None and shift is None:
+            return draw
+        gan, space = self.gan, self._latents("moved" if truncation is None else "truncated")
+        assert isinstance(gan, HasLatents)
+        if truncation is not None:
+            check_truncation(space, truncation, truncation_layers)
+        if shift is not None and tuple(shift.shape) not in (space.shape, space.shape[-1:]):
+            raise ValueError(f"a shift of these latents must be {list(space.shape)}, not {list(shift.shape)}")
+        first = draw or self._own_latents
+
+        def changed(part: slice, given: Batch, noise: Noise) -> Tensor:
+            latents = first(part, given, noise)
+            if truncation is not None:
+                latents = gan.truncate(latents, truncation, truncation_layers)
+            return latents if shift is None else latents + shift.to(latents)
+
+        return changed
 
 
 def label_rows(labels: Labels, n: int, label: Label | None) -> Tensor:
@@ -98,70 +292,24 @@ def label_rows(labels: Labels, n: int, label: Label | None) -> Tensor:
 
 
 @torch.inference_mode()
-def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int) -> Tensor:
-    """`n` samples, made `BATCH` at a time; `noise` gives that of a slice of them."""
-    parts = [slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH)]
-    return torch.cat([gan.sample({key: value[part] for key, value in given.items()}, noise(part)) for part in parts])
+def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int, draw: Draw | None = None) -> Tensor:
+    """`n` samples, made `BATCH` at a time.
+
+    Args:
+        noise: gives that of a slice of the samples.
+        draw: gives the latents of a slice where they are not what the generator draws by itself.
+    """
+    made = []
+    for part in (slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH)):
+        own, source = {key: value[part] for key, value in given.items()}, noise(part)
+        if draw is None:
+            made.append(gan.sample(own, source))
+        else:
+            assert isinstance(gan, HasLatents)
+            made.append(gan.synthesise(draw(part, own, source), own, source))
+    return torch.cat(made)
 
 
 def finish(gan: GAN, samples: Tensor) -> Samples:
     """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, points as float32 `[N, 2]`."""
     return to_pixels(samples) if gan.makes == "image" else samples.cpu().numpy()
-
-
-def to_pixels(images: Tensor) -> Pixels:
-    """Images `[N, C, H, W]` in [-1, 1] as uint8 `[N, H, W, C]`, rounded."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-
-
-def grid(images: Pixels, columns: int = 8, gap: int = 2) -> Pixels:
-    """Images `[N, H, W, C]` side by side, row by row, on white: `[rows * (H + gap) + gap, columns * (W + gap) + gap, C]`."""
-    n, height, width, channels = images.shape
-    columns = min(columns, n)
-    rows = -(-n // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8)
-    for i, image in enumerate(images):
-        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
-
-
-def scatter(points: NDArray[np.float32]) -> bytes:
-    """A plot of points `[N, 2]` as a PNG file of 480 x 480 pixels."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.8, 4.8), dpi=100)
-    axes = figure.add_subplot(aspect="equal")
-    axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, linewidths=0)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
-
-
-def picture(samples: Samples, columns: int = 8, gap: int = 2) -> bytes:
-    """Samples as one PNG file: a grid of images, or a plot of points."""
-    if samples.ndim != 4:
-        return scatter(samples.astype(np.float32, copy=False))
-    stream = io.BytesIO()
-    to_image(grid(samples.astype(np.uint8, copy=False), columns, gap)).save(stream, "png")
-    return stream.getvalue()
-
-
-def animation(frames: Samples, kind: str, milliseconds: int = 50) -> bytes:
-    """Frames uint8 `[N, H, W, C]` as an endless animation file, `kind` "gif" or "webp"."""
-    first, *others = [to_image(frame) for frame in frames.astype(np.uint8, copy=False)]
-    stream = io.BytesIO()
-    first.save(stream, kind, save_all=True, append_images=others, duration=milliseconds, loop=0)
-    return stream.getvalue()
-
-
-def archive(samples: Samples) -> bytes:
-    """Samples as a compressed .npz file with the array `samples`."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, samples=samples)
-    return stream.getvalue()
-
-
-def to_image(pixels: Pixels) -> Image.Image:
-    """Pixels `[H, W, C]` with 1 or 3 channels as a Pillow image."""
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

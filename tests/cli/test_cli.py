@@ -179,7 +179,7 @@ def test_mistakes_are_answered_in_words(mistake: str, tmp_path: Path, capfd: pyt
         (["-n", "0"], "-n and --columns must be at least 1"),
         (["--seed", str(2**64)], "a seed must lie between -2^63 and 2^63 - 1"),
         (["--label", "1=2,1=3"], "a column stands twice"),
-        (["--out", "grid.bmp"], "end it in .png, .npz, .gif or .webp, or name a folder"),
+        (["--out", "grid.bmp"], "end it in .png, .npz, .gif, .webp or .mp4, or name a folder"),
         (["--interpolate", "-n", "1"], "at least 2 frames"),
     ],
 )

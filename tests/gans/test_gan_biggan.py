@@ -1,19 +1,15 @@
 """BigGAN: the authors' numbers, every resolution's channels, chunks of the latent, standing statistics, what is refused."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from zerosum.gans import biggan
 from zerosum.gans.biggan import BigGAN, Config
 from zerosum.losses import hinge_d, hinge_g
-from zerosum.nn.attention import SelfAttention2d
-from zerosum.noise import FreshNoise, SeededNoise
-from zerosum.recipe import Stabilisers
+from zerosum.noise import FreshNoise
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "biggan.safetensors"
 SHAPES = {"image": (1, 16, 16), "label": (3,)}

@@ -225,7 +225,7 @@ def test_the_average_is_settled_before_a_job_that_looks_at_it_and_at_no_other_ti
         Job(12, lambda state, means: events.append(f"look {state.images}")),
         Job(6, lambda state, means: events.append(f"log {state.images}"), looks=False),
     ]
-    toy, loop = engine(images=24, jobs=jobs)
+    _, loop = engine(images=24, jobs=jobs)
     loop.state.average.settle = lambda truncation=None: events.append("settle")
     loop.run()
     looks = [number for number, event in enumerate(events) if event.startswith("look")]

@@ -10,6 +10,9 @@ VERBS = {
     "ls": "list the families and their recipes",
     "train": "train a GAN on your data, or resume a run",
     "sample": "draw samples from a trained run",
+    "mix": "mix the styles of samples in a sheet",
+    "project": "find the latents of your own images, and tune the generator to them",
+    "directions": "find directions of latents that change samples in one way",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return say(f"zerosum {version('zerosum')}")
     if not words or words[0] in ("-h", "--help", "help"):
-        return say(USAGE.format(verbs="\n".join(f"  {name:<10}{what}" for name, what in VERBS.items())))
+        return say(USAGE.format(verbs="\n".join(f"  {name:<12}{what}" for name, what in VERBS.items())))
     verb, *rest = words
     if verb not in VERBS:
         import difflib

@@ -1,23 +1,25 @@
-"""`zerosum sample RUN`: a grid, a folder of PNG files, an .npz or an interpolation from a trained run."""
+"""`zerosum sample RUN`: sheets, folders of PNG files, arrays, interpolations and sweeps from a trained run."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from zerosum import api
 from zerosum.cli import say
+from zerosum.cli.moves import read_latents, read_moves, read_sweep
 from zerosum.cli.options import options
+from zerosum.pictures import Samples, animation, archive, interleaved, picture, video
 from zerosum.run import write
-from zerosum.sampling import Label, Samples, animation, archive, picture
+from zerosum.sampling import Label, Sampler, Settings
 
-ANIMATIONS = (".gif", ".webp")
+ANIMATIONS = (".gif", ".webp", ".mp4")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Draw samples from a trained run. Sample i is a function of seed + i and its label alone."""
+    """Draw samples from a trained run. Sample i is a function of seed + i, its label and what is done to its latent."""
 
     run: tyro.conf.Positional[Path]
     """The run folder."""
@@ -25,19 +27,36 @@ class Sample:
     """Of a run of a GAN of your own: its module, which is imported only if you name it."""
     checkpoint: str = "newest"
     """newest, best (where the run was judged during training), or the images seen."""
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64
-    """How many samples, or frames of an interpolation."""
+    n: Annotated[int | None, tyro.conf.arg(aliases=["-n"])] = None
+    """How many samples, frames of an interpolation, or rows of a sweep. None: 64; of a sweep, 8."""
     out: Path = Path("samples.png")
-    """A .png for one sheet, an .npz for arrays, a .gif or .webp for an animated interpolation, or a folder for one PNG each."""
+    """A .png for one sheet, an .npz for arrays, a .gif, .webp or .mp4 for an animated interpolation, or a folder for one PNG
+    each."""
     seed: int = 0
     """Of the first sample; the next ones follow."""
     label: str | None = None
     """Of a conditional run: a class by name or number (names go first), or column=value,column=value. None: every class in
     turn; for an interpolation, the first."""
+    truncation: float | None = None
+    """Better samples, less variety: of a latent z its largest absolute value (0.5 to 2), of a mapped latent w the share of the
+    way from the mean (0.5 to 1)."""
+    truncation_layers: int | None = None
+    """Of a latent per layer: truncate this many of the first. None: all."""
+    move: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Move latents along a direction found by `zerosum directions`: FILE:NUMBER=STRENGTH[@LAYERS], the strength in standard
+    deviations. May be given several times."""
+    latents: Path | None = None
+    """A latent.npz of `zerosum project`: its latents instead of random ones; --move and --sweep FILE:NUMBER=... edit them."""
+    sweep: str | None = None
+    """A sheet with a column per value, the same latent in a row: label, truncation=0.3,0.7,1, COLUMN=20,30,40 or
+    FILE:NUMBER=-2,0,2."""
     interpolate: bool = False
     """Go through the latents of `stops` seeds instead of drawing each sample afresh."""
     stops: int = 2
     """Seeds that an interpolation passes through."""
+    kind: Literal["spherical", "linear"] | None = None
+    """Of an interpolation: along the sphere of normal noise, or straight through the latents. None: linear where latents are
+    mapped from noise (style-based families), else spherical."""
     columns: int = 8
     """Samples in a row of the sheet."""
 
@@ -45,16 +64,57 @@ class Sample:
 def main(arguments: list[str]) -> int:
     """Draw and write."""
     chosen = options(Sample, "zerosum sample", arguments)
-    if chosen.n < 1 or chosen.columns < 1:
-        raise ValueError(f"-n and --columns must be at least 1, not {chosen.n} and {chosen.columns}")
+    check_options(chosen)
     sampler = api.load(chosen.run, chosen.family, chosen.checkpoint)
-    label = None if chosen.label is None else read_label(chosen.label)
-    if chosen.interpolate or chosen.out.suffix.lower() in ANIMATIONS:
-        samples = sampler.interpolate(chosen.n, seed=chosen.seed, stops=chosen.stops, label=label)
-    else:
-        samples = sampler.sample(chosen.n, seed=chosen.seed, label=label)
-    save(samples, chosen.out, chosen.columns)
+    samples, columns = draw(sampler, chosen)
+    save(samples, chosen.out, columns)
     return say(f"{len(samples)} samples in {chosen.out}")
+
+
+def check_options(chosen: Sample) -> None:
+    """Refuse options that are wrong or do not go together.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if (chosen.n is not None and chosen.n < 1) or chosen.columns < 1:
+        raise ValueError(f"-n and --columns must be at least 1, not {chosen.n} and {chosen.columns}")
+    animated = chosen.interpolate or chosen.out.suffix.lower() in ANIMATIONS
+    if animated and (chosen.latents is not None or chosen.sweep is not None):
+        raise ValueError(f"an interpolation and {'--sweep' if chosen.sweep else '--latents'} do not go together: choose one")
+    if chosen.kind and not animated:
+        raise ValueError("--kind is for an interpolation: give --interpolate too")
+    drawn = (chosen.label, chosen.truncation, chosen.truncation_layers, chosen.n)
+    if chosen.latents is not None and any(value is not None for value in drawn):
+        raise ValueError("--latents takes number and labels from its file: only --move may change them")
+    if chosen.latents is not None and chosen.sweep and ":" not in chosen.sweep.partition("=")[0]:
+        raise ValueError(f"--sweep {chosen.sweep}: of --latents only a direction is swept, such as directions.npz:2=-2,0,2")
+
+
+def draw(sampler: Sampler, chosen: Sample) -> tuple[Samples, int]:
+    """The samples asked for, and how many stand in a row."""
+    shift = read_moves(sampler, chosen.move)
+    if chosen.latents is not None:
+        latents, label, seed = read_latents(sampler, chosen.latents)
+        if chosen.sweep is None:
+            return sampler.synthesise(latents, label=label, seed=seed, shift=shift), chosen.columns
+        shifts = [column.get("shift") for column in read_sweep(sampler, chosen.sweep, Settings(shift=shift))]
+        made = [sampler.synthesise(latents, label=label, seed=seed, shift=moved) for moved in shifts]
+        return interleaved(made), len(shifts)
+    shared = Settings(
+        label=None if chosen.label is None else read_label(chosen.label),
+        truncation=chosen.truncation,
+        truncation_layers=chosen.truncation_layers,
+        shift=shift,
+    )
+    if chosen.sweep is not None:
+        columns = read_sweep(sampler, chosen.sweep, shared)
+        return sampler.sweep(chosen.n or 8, columns, seed=chosen.seed), len(columns)
+    n = chosen.n or 64
+    if chosen.interpolate or chosen.out.suffix.lower() in ANIMATIONS:
+        way = sampler.interpolate(n, seed=chosen.seed, stops=chosen.stops, kind=chosen.kind, **shared)
+        return way, chosen.columns
+    return sampler.sample(n, seed=chosen.seed, **shared), chosen.columns
 
 
 def read_label(text: str) -> Label:
@@ -80,10 +140,11 @@ def save(samples: Samples, out: Path, columns: int) -> None:
 
     Raises:
         ValueError: an ending that means nothing here.
+        ImportError: an .mp4 needs an optional package.
     """
     kind = out.suffix.lower()
     if kind not in ("", ".png", ".npz", *ANIMATIONS):
-        raise ValueError(f"--out {out}: end it in .png, .npz, .gif or .webp, or name a folder")
+        raise ValueError(f"--out {out}: end it in .png, .npz, .gif, .webp or .mp4, or name a folder")
     if samples.ndim != 4 and kind not in (".png", ".npz"):
         raise ValueError(f"--out {out}: points are written as a plot (.png) or as numbers (.npz)")
     folder = out if kind == "" else out.parent
@@ -92,6 +153,8 @@ def save(samples: Samples, out: Path, columns: int) -> None:
         write(out, picture(samples, columns))
     elif kind == ".npz":
         write(out, archive(samples))
+    elif kind == ".mp4":
+        write(out, video(samples))
     elif kind in ANIMATIONS:
         write(out, animation(samples, kind[1:]))
     else:

@@ -24,8 +24,9 @@ from zerosum.evaluate.intervals import Positions
 from zerosum.evaluate.runner import Examples
 from zerosum.features import FeatureNetwork
 from zerosum.noise import SeededNoise, derive_seed
+from zerosum.pictures import to_pixels
 from zerosum.run import write
-from zerosum.sampling import BATCH, Sampler, generate, to_pixels
+from zerosum.sampling import BATCH, Sampler, generate
 
 
 def data_examples(

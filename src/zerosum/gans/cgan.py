@@ -24,7 +24,7 @@ from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_sha
 from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.nn.maxout import Maxout, ranged_linear
 from zerosum.nn.minibatch import MinibatchKind, minibatch_layer
-from zerosum.noise import Distribution, FreshNoise, Noise
+from zerosum.noise import Distribution, FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive, sgd
 from zerosum.schedules import constant, exponential, linear
 
@@ -71,6 +71,10 @@ class MLPGenerator(nn.Module):
         pixels: Tensor = self.joint(torch.cat([self.from_latent(latent), self.from_label(label)], 1))
         return pixels.reshape(-1, *self.shape) * 2 - 1
 
+    def latent_weights(self) -> Tensor:
+        """Those of the first layer, `[outputs, latent]`."""
+        return self.from_latent.weight
+
 
 class MLPDiscriminator(nn.Module):
     """Image to 240 x 5 and condition to 50 x 5 maxout, together to 240 x 4 maxout; dropout of one half in training."""
@@ -100,12 +104,17 @@ class DCGANGenerator(nn.Module):
 
     def __init__(self, latent: int, labels: int, shape: tuple[int, int], width: int) -> None:
         super().__init__()
+        self.latent = latent
         self.network = ConvGenerator(latent + labels, *shape, width)
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
         """`[N, latent]` and `[N, L]` -> images `[N, C, H, W]` in [-1, 1]."""
         images: Tensor = self.network(torch.cat([latent, label], 1))
         return images
+
+    def latent_weights(self) -> Tensor:
+        """Those of the first layer, `[outputs, latent]`."""
+        return self.network.latent_weights()[:, : self.latent]
 
 
 class DCGANDiscriminator(nn.Module):
@@ -138,7 +147,7 @@ class ConditionalGAN(GAN):
         self.config = config
         image, labels = image_shape(shapes), label_width(shapes)
         minibatch = config.stabilisers.minibatch
-        self.generator: nn.Module
+        self.generator: MLPGenerator | DCGANGenerator
         self.discriminator: nn.Module
         if config.network == "mlp":
             self.generator = MLPGenerator(config.latent, labels, shapes["image"])
@@ -156,8 +165,24 @@ class ConditionalGAN(GAN):
         return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
-        images: Tensor = self.generator(noise.latent(self.config.noise, self.config.latent), given["label"])
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """z `[N, L]`, normal or uniform."""
+        return noise.latent(self.config.noise, self.config.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Images `[N, C, H, W]` in [-1, 1]."""
+        images: Tensor = self.generator(latents, given["label"])
         return images
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents in [-truncation, truncation]."""
+        return truncated(latents, self.config.noise, truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        """Of the generator's first layer, `[outputs, L]`."""
+        return [self.generator.latent_weights()]
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[log D(x|y)] - E[log(1 - D(G(z|y)|y))]."""

@@ -21,7 +21,7 @@ from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, probability_notes
 from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_shape
 from zerosum.nn.instance_noise import add_instance_noise
-from zerosum.noise import Distribution, FreshNoise, Noise
+from zerosum.noise import Distribution, FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
 from zerosum.schedules import constant, linear
 
@@ -74,8 +74,24 @@ class DCGAN(GAN):
         return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
-        images: Tensor = self.generator(noise.latent(self.config.noise, self.config.latent))
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """z `[N, L]`, normal or uniform."""
+        return noise.latent(self.config.noise, self.config.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Images `[N, C, H, W]` in [-1, 1]."""
+        images: Tensor = self.generator(latents)
         return images
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents in [-truncation, truncation]."""
+        return truncated(latents, self.config.noise, truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        """Of the generator's first layer, `[outputs, L]`."""
+        return [self.generator.latent_weights()]
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[log D(x)] - E[log(1 - D(G(z)))]."""

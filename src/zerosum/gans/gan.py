@@ -23,7 +23,7 @@ from zerosum.losses import minimax_d, minimax_g, non_saturating_g, probability_n
 from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.nn.maxout import Maxout, ranged_linear
 from zerosum.nn.minibatch import minibatch_layer
-from zerosum.noise import Distribution, FreshNoise, Noise
+from zerosum.noise import Distribution, FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Optimiser, Recipe, Stabilisers, Training, adam, positive, sgd
 from zerosum.schedules import constant, exponential, linear
 
@@ -89,6 +89,10 @@ class Generator(nn.Module):
         outputs: Tensor = self.layers(latent).reshape(-1, *self.shape)
         return outputs.sigmoid() * 2 - 1 if len(self.shape) == 3 else outputs
 
+    def latent_weights(self) -> Tensor:
+        """Those of the first layer, `[outputs, latent]`."""
+        return self.layers[0].get_parameter("weight")
+
 
 class Discriminator(nn.Module):
     """Two hidden layers of maxout or leaky ReLU with dropout."""
@@ -150,8 +154,24 @@ class FirstGAN(GAN):
         return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
-        samples: Tensor = self.generator(noise.latent(self.config.noise, self.config.latent))
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """z `[N, L]`, normal or uniform."""
+        return noise.latent(self.config.noise, self.config.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Images `[N, C, H, W]` in [-1, 1], or points `[N, 2]`."""
+        samples: Tensor = self.generator(latents)
         return samples
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents in [-truncation, truncation]."""
+        return truncated(latents, self.config.noise, truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        """Of the generator's first layer, `[outputs, L]`."""
+        return [self.generator.latent_weights()]
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:
         """-E[log D(x)] - E[log(1 - D(G(z)))]."""

@@ -1,21 +1,21 @@
 """R3GAN: a relativistic game with both gradient penalties, which lets networks be plain modern residual ones.
 
-Huang, Gokaslan, Kuleshov & Tompkin 2024, "The GAN is dead; long live the GAN! A modern GAN baseline" (arXiv 2501.05441). On pairs of
-a real image x and a generated one G(z) the discriminator lowers
+Huang, Gokaslan, Kuleshov & Tompkin 2024, "The GAN is dead; long live the GAN! A modern GAN baseline" (arXiv 2501.05441). On
+pairs of a real image x and a generated one G(z) the discriminator lowers
 
     E[softplus(-(D(x) - D(G(z))))] + gamma / 2 (E[|grad D(x)|^2] + E[|grad D(G(z))|^2]),
 
-and the generator E[softplus(-(D(G(z)) - D(x)))]. Without the pairing, modes are lost; without both penalties, R1 and R2, the
-paired game need not converge (sec. 2). Generator and discriminator mirror each other: at every resolution bottleneck blocks,
-1x1, grouped 3x3, 1x1, with biased leaky ReLUs and no normalisation; the last weights of a block start at zero, the others at
-L^(-1/4) of their usual scale for L blocks (Fixup, sec. 3.4). Resolutions are changed by a small filter and a 1x1 convolution where
-channels change.
+and the generator E[softplus(-(D(G(z)) - D(x)))]. Without the pairing, modes are lost; without both penalties, R1 and R2,
+the paired game need not converge (sec. 2). Generator and discriminator mirror each other: at every resolution bottleneck
+blocks, 1x1, grouped 3x3, 1x1, with biased leaky ReLUs and no normalisation; the last weights of a block start at zero, the
+others at L^(-1/4) of their usual scale for L blocks (Fixup, sec. 3.4). Resolutions are changed by a small filter and a 1x1
+convolution where channels change.
 
 Faithful to the official networks (weights map one to one; same images, scores, losses, penalties and gradients) and to its
-settings, one recipe each: schedules, widths, batches and mirroring. Different here: the discriminator moves before the generator;
-generated images take the labels of the batch; the augmentation is our `ada`, without its cutout and with equal probabilities for
-colours; lengths are the paper's where known (CIFAR-10 250 M images, ImageNet 1,000 M), else long enough for the schedules. The
-discriminator sees images as the generator gives them; samples are clamped to [-1, 1].
+settings, one recipe each: schedules, widths, batches and mirroring. Different here: the discriminator moves before the
+generator; generated images take the labels of the batch; the augmentation is our `ada`, without its cutout and with equal
+probabilities for colours; lengths are the paper's where known (CIFAR-10 250 M images, ImageNet 1,000 M), else long enough
+for the schedules. The discriminator sees images as the generator gives them; samples are clamped to [-1, 1].
 """
 
 from itertools import pairwise
@@ -215,7 +215,7 @@ class Discriminator(nn.Module):
 
 
 class Penalty(nn.Module):
-    """The penalties' weight gamma at the real images that the discriminator was updated by, which are saved with the networks."""
+    """The penalties' weight gamma at the real images that the discriminator was updated by, saved with the networks."""
 
     seen: Tensor
 
@@ -370,7 +370,7 @@ def ffhq256() -> Recipe:
 
 
 def imagenet32() -> Recipe:
-    """The official preset ImageNet-32: with classes, twice as wide, batch 4096, gamma 0.5 to 0.05, schedules over 200 M images."""
+    """The official preset ImageNet-32: with classes, twice as wide, batch 4096, gamma 0.5 to 0.05, schedules over 200 M."""
     return _official(32, 4096, gamma=0.5, augment=0.5, half_life=5e7, classes=True, images=10**9, width=1536, over=2e8)
 
 

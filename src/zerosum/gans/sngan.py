@@ -21,7 +21,7 @@ from zerosum.nn.convolutional import image_shape
 from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.nn.minibatch import MinibatchKind, minibatch_layer
 from zerosum.nn.residual import ResidualFeatures, ResidualGenerator, xavier
-from zerosum.noise import FreshNoise, Noise
+from zerosum.noise import FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
 from zerosum.schedules import constant, linear
 
@@ -109,8 +109,24 @@ class SNGAN(GAN):
         return [discriminator, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
-        images: Tensor = self.generator(noise.normal(self.config.latent), *self._label(given))
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """z `[N, L]`, standard normal."""
+        return noise.normal(self.config.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Images `[N, C, H, W]` in [-1, 1]."""
+        images: Tensor = self.generator(latents, *self._label(given))
         return images
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents in [-truncation, truncation]."""
+        return truncated(latents, "normal", truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        """Of the generator's first layer, `[outputs, L]`."""
+        return [self.generator.latent_weights()]
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:
         """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]."""

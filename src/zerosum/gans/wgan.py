@@ -21,7 +21,7 @@ from zerosum.losses import score_notes, wasserstein_d, wasserstein_g
 from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_shape
 from zerosum.nn.dense import DenseCritic, DenseGenerator
 from zerosum.nn.instance_noise import add_instance_noise
-from zerosum.noise import FreshNoise, Noise
+from zerosum.noise import FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, positive, rmsprop
 from zerosum.regularizers import clip_weights
 from zerosum.schedules import constant
@@ -72,7 +72,7 @@ class WGAN(GAN):
         width, minibatch = config.width, config.stabilisers.minibatch
         if config.network == "mlp":
             shape = shapes[self.makes]
-            self.generator: nn.Module = DenseGenerator(config.latent, shape, width, config.hidden_layers)
+            self.generator: DenseGenerator | ConvGenerator = DenseGenerator(config.latent, shape, width, config.hidden_layers)
             self.critic: nn.Module = DenseCritic(shape, width, config.hidden_layers, slope=0.0, minibatch=minibatch)
         else:
             channels, resolution = image_shape(shapes)
@@ -88,8 +88,24 @@ class WGAN(GAN):
         return [critic, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
-        samples: Tensor = self.generator(noise.normal(self.config.latent))
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """z `[N, L]`, standard normal."""
+        return noise.normal(self.config.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Images `[N, C, H, W]` in [-1, 1], or points `[N, 2]`."""
+        samples: Tensor = self.generator(latents)
         return samples
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents in [-truncation, truncation]."""
+        return truncated(latents, "normal", truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        """Of the generator's first layer, `[outputs, L]`."""
+        return [self.generator.latent_weights()]
 
     def critic_loss(self, batch: Batch, progress: float) -> Loss:
         """E[f(G(z))] - E[f(x)]."""

@@ -26,7 +26,7 @@ from zerosum.nn.convolutional import ConvDiscriminator, ConvGenerator, image_sha
 from zerosum.nn.dense import DenseCritic, DenseGenerator
 from zerosum.nn.instance_noise import add_instance_noise
 from zerosum.nn.residual import ResidualFeatures, ResidualGenerator, xavier
-from zerosum.noise import FreshNoise, Noise
+from zerosum.noise import FreshNoise, Noise, truncated
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, positive
 from zerosum.regularizers import gradient_penalty
 from zerosum.schedules import constant, linear
@@ -103,6 +103,9 @@ class ResidualCritic(nn.Module):
         return outputs
 
 
+Generator = ConvGenerator | ResidualGenerator | DenseGenerator
+
+
 class WGANGP(GAN):
     """The game of WGAN-GP.
 
@@ -131,9 +134,25 @@ class WGANGP(GAN):
         return [critic, Turn("generator", self.generator_loss)]
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
+        return self.synthesise(self.latents(given, noise), given, noise)
+
+    def latents(self, given: Batch, noise: Noise) -> Tensor:
+        """z `[N, L]`, standard normal."""
+        return noise.normal(self.config.latent)
+
+    def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
+        """Images `[N, C, H, W]` in [-1, 1], or points `[N, 2]`."""
         label = [given["label"]] if self.config.conditional else []
-        samples: Tensor = self.generator(noise.normal(self.config.latent), *label)
+        samples: Tensor = self.generator(latents, *label)
         return samples
+
+    def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
+        """Latents in [-truncation, truncation]."""
+        return truncated(latents, "normal", truncation)
+
+    def latent_weights(self) -> list[Tensor]:
+        """Of the generator's first layer, `[outputs, L]`."""
+        return [self.generator.latent_weights()]
 
     def critic_loss(self, batch: Batch, progress: float) -> Loss:
         """E[f(G(z))] - E[f(x)] + lambda E[(|grad f(x^)| - 1)^2], and the classes' cross-entropy if conditional."""
@@ -169,7 +188,7 @@ class WGANGP(GAN):
         return outputs[:, 0], outputs[:, 1:]
 
 
-def _networks(config: Config, shapes: Shapes, makes: str) -> tuple[nn.Module, nn.Module]:
+def _networks(config: Config, shapes: Shapes, makes: str) -> tuple[Generator, nn.Module]:
     """Generator and critic."""
     latent, width = config.latent, config.width
     if config.network == "mlp":

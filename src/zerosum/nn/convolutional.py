@@ -68,6 +68,10 @@ class ConvGenerator(nn.Module):
         images: Tensor = self.layers(latent)
         return images
 
+    def latent_weights(self) -> Tensor:
+        """Those of the first layer, `[outputs, latent]`."""
+        return self.layers[0].get_parameter("weight").flatten(1).T
+
 
 class ConvDiscriminator(nn.Module):
     """From an image to a score, halving the resolution to 4x4 by strided convolutions.

@@ -27,6 +27,10 @@ class DenseGenerator(nn.Module):
         outputs: Tensor = self.layers(latent).unflatten(1, self.shape)
         return outputs.tanh() if len(self.shape) == 3 else outputs
 
+    def latent_weights(self) -> Tensor:
+        """Those of the first layer, `[outputs, latent]`."""
+        return self.layers[0].get_parameter("weight")
+
 
 class DenseCritic(nn.Module):
     """Leaky ReLU layers, then a score.

@@ -52,7 +52,7 @@ def _zero(layer: nn.Linear) -> nn.Linear:
 
 @contextmanager
 def standing_statistics(network: nn.Module) -> Iterator[None]:
-    """While it lasts, batch norms' statistics are estimated anew, as means over the batches that pass (Brock et al. 2019, sec. 4).
+    """While it lasts, batch norms' statistics are estimated anew: means over the batches that pass (Brock et al. 2019, sec. 4).
 
     Those that training leaves belong to the weights of many steps, not to these, and still less to their average.
     """

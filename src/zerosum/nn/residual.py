@@ -106,6 +106,10 @@ class ResidualGenerator(nn.Module):
         images: Tensor = self.end(maps)
         return images
 
+    def latent_weights(self) -> Tensor:
+        """Those of the first layer, `[outputs, latent]`."""
+        return self.start.get_parameter("weight")
+
 
 class ResidualFeatures(nn.Module):
     """From an image to the maps that a discriminator's last layer pools: residual blocks, then a ReLU.

@@ -1,8 +1,8 @@
 """Convolution and leaky ReLU that are cheap to differentiate twice, for discriminators whose gradient is penalised.
 
-In torch the second derivative of a convolution finds the weights' gradient by a convolution whose kernel is as large as the maps,
-group by group, and that of a leaky ReLU is a map of zeros, sent back through all that came before. Here every derivative of a
-convolution is one of the three that training has anyway, and a leaky ReLU has no second one.
+In torch the second derivative of a convolution finds the weights' gradient by a convolution whose kernel is as large as the
+maps, group by group, and that of a leaky ReLU is a map of zeros, sent back through all that came before. Here every derivative
+of a convolution is one of the three that training has anyway, and a leaky ReLU has no second one.
 """
 
 from typing import Any

@@ -7,8 +7,9 @@ import torch
 
 from zerosum.game import Batch
 from zerosum.noise import SeededNoise
+from zerosum.pictures import picture
 from zerosum.run import Run, write
-from zerosum.sampling import finish, generate, picture
+from zerosum.sampling import finish, generate
 from zerosum.training.loop import Job
 from zerosum.training.state import State
 

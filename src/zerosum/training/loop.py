@@ -133,9 +133,8 @@ class Loop:
 
     def _backward(self, turn: Turn, batch: Batch, weight: float) -> dict[str, Tensor]:
         """Add to the gradients, and return what the loss notes."""
-        kind, dtype = self.feed.device.type, getattr(torch, self.precision)
         eager = torch.compiler.set_stance("force_eager") if turn.second_order else nullcontext()
-        with torch.autocast(kind, dtype, enabled=self.precision != "float32"), eager:
+        with torch.autocast(self.feed.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"), eager:
             loss = turn.loss(batch, self.state.images / self.images)
             total = torch.stack([term.float() for term in loss.terms.values()]).sum() * weight
         self.state.scalers[turn.player].scale(total).backward()  # type: ignore[no-untyped-call]
