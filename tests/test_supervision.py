@@ -267,12 +267,17 @@ def test_softened_schedules_are_lower_everywhere(schedule: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "judges", "takes_augmentation"),
-    [("dcgan:tiny", ("discriminator",), True), ("wgan_gp:tiny", ("critic",), True), ("gan:ring", ("discriminator",), False)],
+    ("spec", "judges", "cures"),
+    [
+        ("dcgan:tiny", ("discriminator",), {"augment", "minibatch", "instance_noise"}),
+        ("wgan_gp:tiny", ("critic",), {"augment", "instance_noise"}),
+        ("gan:ring", ("discriminator",), {"minibatch", "instance_noise"}),
+        ("stylegan2:tiny", ("discriminator",), {"augment", "instance_noise"}),
+    ],
 )
-def test_players_of_a_family(spec: str, judges: tuple[str, ...], takes_augmentation: bool) -> None:
+def test_players_of_a_family(spec: str, judges: tuple[str, ...], cures: set[str]) -> None:
     recipe = zerosum.get_recipe(spec)
-    players = make_players(build_gan(recipe, open_data(recipe.data).card, CPU), recipe.optimisers)
-    assert (players.discriminators, players.takes_augmentation) == (judges, takes_augmentation)
+    players = make_players(build_gan(recipe, open_data(recipe.data).card, CPU), recipe.optimisers, recipe.gan)
+    assert (players.discriminators, players.cures) == (judges, cures)
     assert players.rates == {name: optimiser.rate(0) for name, optimiser in recipe.optimisers.items()}
     assert all(rate > 0 for rate in players.rates.values()), "also of rates that have fallen to zero"

@@ -26,7 +26,7 @@ from zerosum.report import write_report
 from zerosum.run import Run, check_folder, locked, open_run, write
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, label_rows
-from zerosum.supervision import Supervisor, make_players, softened
+from zerosum.supervision import Supervisor, softened
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.progress import Display
@@ -164,7 +164,7 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
     except DivergedError as error:
         reason = f"training diverged {error}"
         if first:
-            supervisor.write_down(Signals(images=state.images, finite=False), make_players(state.gan, state.settings))
+            supervisor.write_down(Signals(images=state.images, finite=False), supervisor.players(state.gan, state.settings))
         if not supervisor.may_recover():
             raise DivergedError(explain_divergence(run, reason)) from None
     finally:

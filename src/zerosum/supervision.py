@@ -11,9 +11,9 @@ import numpy as np
 from zerosum import distributed
 from zerosum.data import Dataset
 from zerosum.diagnose.examination import Reference, Signals, examine
-from zerosum.diagnose.verdict import HEALTHY, Diagnosis, Players, converged, diagnose
+from zerosum.diagnose.verdict import CURES, HEALTHY, Diagnosis, Players, converged, diagnose
 from zerosum.game import GAN
-from zerosum.recipe import Optimiser, Recipe
+from zerosum.recipe import GANConfig, Optimiser, Recipe
 from zerosum.run import Run
 from zerosum.schedules import Schedule
 from zerosum.training.loop import Job
@@ -59,7 +59,11 @@ class Supervisor:
     def examine(self, state: State, means: Mapping[str, float]) -> None:
         """One examination, written down; none after the one that ends the run."""
         if self.ending is None:
-            self.write_down(self.look(state, means), make_players(state.gan, state.settings))
+            self.write_down(self.look(state, means), self.players(state.gan, state.settings))
+
+    def players(self, gan: GAN, optimisers: Mapping[str, Optimiser]) -> Players:
+        """Whom advice is given about, and what their family takes."""
+        return make_players(gan, optimisers, self.recipe.gan)
 
     def look(self, state: State, means: Mapping[str, float]) -> Signals:
         """One examination."""
@@ -114,10 +118,25 @@ def history(run: Run) -> list[Signals]:
     return [Signals.from_row(row) for row in run.diagnoses()]
 
 
-def make_players(gan: GAN, optimisers: Mapping[str, Optimiser]) -> Players:
-    """The players, with their learning rates."""
+def make_players(gan: GAN, optimisers: Mapping[str, Optimiser], config: GANConfig) -> Players:
+    """The players, with their learning rates and the cures that their family accepts."""
     rates = {name: max(optimiser.rate.start, optimiser.rate.end) for name, optimiser in optimisers.items()}
-    return Players(rates, tuple(name for name in rates if name not in gan.sampler), gan.makes == "image")
+    cures = frozenset(name for name, value in CURES.items() if takes(config, name, value))
+    return Players(
+        rates, tuple(name for name in rates if name not in gan.sampler), cures if gan.makes == "image" else cures - {"augment"}
+    )
+
+
+def takes(config: GANConfig, name: str, value: str | float) -> bool:
+    """Whether a family's settings accept a stabiliser."""
+    stabilisers = getattr(config, "stabilisers", None)
+    if stabilisers is None:
+        return False
+    try:
+        replace(config, stabilisers=replace(stabilisers, **{name: value}))  # type: ignore[call-arg]
+    except ValueError:
+        return False
+    return True
 
 
 def softened(optimisers: Mapping[str, Optimiser], recoveries: list[dict[str, Any]]) -> dict[str, Optimiser]:

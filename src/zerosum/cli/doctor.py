@@ -82,7 +82,7 @@ def examinations(run: Run, recipe: Recipe) -> tuple[list[Signals], Players]:
         )
         stats = run.stats()
         found.append(supervisor.look(state, stats[-1] if stats else {}))
-    return found, make_players(gan, softened(recipe.optimisers, run.recoveries()))
+    return found, make_players(gan, softened(recipe.optimisers, run.recoveries()), recipe.gan)
 
 
 def table(history: list[Signals]) -> Table:

@@ -48,6 +48,10 @@ LOST = 5.0
 """Distance over the best distance so far, above which what had been learned is lost."""
 
 
+CURES: Mapping[str, str | float] = {"augment": "ada", "minibatch": "std", "instance_noise": 0.2}
+"""Stabilisers that are advised, and their values."""
+
+
 @dataclass(frozen=True)
 class Players:
     """Whom advice is given about."""
@@ -56,8 +60,8 @@ class Players:
     """Learning rate of every player, where it is highest."""
     discriminators: tuple[str, ...]
     """The players that judge."""
-    takes_augmentation: bool = False
-    """Whether the family has the option --augment."""
+    cures: frozenset[str] = frozenset()
+    """The stabilisers that the family takes, of `CURES`."""
 
 
 @dataclass(frozen=True)
@@ -263,12 +267,14 @@ def advise(verdict: Verdict, players: Players, images: int) -> Iterator[str]:
     if verdict == "mode collapse":
         yield f"a slower generator: {rates(players, others, 0.5)}"
         yield "more turns for the discriminator where it is fooled: --train.balance 0.8"
-        yield "a discriminator that sees the batch: --gan.stabilisers.minibatch std; or the family wgan_gp"
+        if "minibatch" in players.cures:
+            yield "a discriminator that sees the batch: --gan.stabilisers.minibatch std; or the family wgan_gp"
     if verdict == "discriminator overpowers":
         yield f"a slower discriminator: {rates(players, judges, 0.1)}"
-        yield "a harder task for it: --gan.stabilisers.instance_noise 0.2"
+        if "instance_noise" in players.cures:
+            yield "a harder task for it: --gan.stabilisers.instance_noise 0.2"
     if verdict == "discriminator overfits":
-        if players.takes_augmentation:
+        if "augment" in players.cures:
             yield "show it altered images: --augment ada"
         yield "more data, or --data.mirror True where left and right do not matter"
         yield "take an earlier checkpoint"
