@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data import Images, cache, cache_folder, open_data
+from zerosum.caches import cache_folder
+from zerosum.data import Images, cache, open_data
 from zerosum.recipe import Data
 
 

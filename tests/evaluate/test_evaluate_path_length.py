@@ -38,7 +38,11 @@ def sampler(scale: float) -> Sampler:
 def judge(takes_floats: bool = True) -> FeatureNetwork:
     """Pixels are their own features."""
     provenance = Provenance("pixels", "0" * 64, "the test", "none", "none")
-    return FeatureNetwork(provenance, lambda pixels: pixels.flatten(1).float(), takes_floats=takes_floats)
+
+    def embed(pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.flatten(1).float()
+
+    return FeatureNetwork(provenance, embed, embed_unrounded=embed if takes_floats else None)
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.04])

@@ -153,6 +153,15 @@ def test_features_depend_neither_on_the_batch_nor_on_grey_or_rgb(pinned) -> None
     assert "TensorFlow" in judge.provenance.resize
 
 
+def test_onnxruntime_makes_the_same_features(pinned) -> None:
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    pytest.importorskip("onnx", reason="needs onnx")
+    pixels = random_pixels(2, 3, 60, 40)
+    by_torch, by_onnx = (features.load(f"inception:{pinned}", runtime=choice) for choice in ("torch", "onnx"))
+    assert by_onnx.provenance.runtime.startswith("onnxruntime")
+    assert_relatively_close(by_onnx(pixels), by_torch(pixels))
+
+
 def test_other_weights_are_refused(weights) -> None:
     with pytest.raises(
         ValueError, match=r"sha256 is .*expected 6726825d.*Delete it and fetch it again from https://github.com/mseitzer"

@@ -24,7 +24,7 @@ from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
 from zerosum.evaluate.samples import choose, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
-from zerosum.features import FeatureNetwork
+from zerosum.features import FeatureNetwork, Runtime
 from zerosum.recipe import Data
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
@@ -49,6 +49,8 @@ class Evaluate:
     coverage for images; modes, high-quality and reverse-kl for points."""
     features: str = "lite0"
     """The judge: lite0, lite0@224, inception, inception:PATH, a .pt or .onnx file, or package.module:function."""
+    runtime: Runtime = "auto"
+    """What runs lite0 and inception. auto: ONNX Runtime on a CPU where it is installed, which is faster, else torch."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 5_000
     """Generated samples, at most; twice as many real ones are used where there are, half of them for the floor."""
     seed: int = 0
@@ -285,4 +287,4 @@ def load_judge(chosen: Evaluate, metrics: Sequence[str]) -> FeatureNetwork | Non
     if not {"ppl", *METRICS} & set(metrics):
         return None
     with distributed.first_alone():
-        return features.load(chosen.features, distributed.device())
+        return features.load(chosen.features, distributed.device(), chosen.runtime)

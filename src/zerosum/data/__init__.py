@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from zerosum.data.cache import cache_folder, prepared
+from zerosum.caches import cache_folder
+from zerosum.data.cache import prepared
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
 from zerosum.data.points import Points, modes, modes_found
@@ -10,7 +11,7 @@ from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
 from zerosum.recipe import Data
 
-__all__ = ["Dataset", "Images", "Points", "Report", "cache_folder", "check", "modes", "modes_found", "open_data", "split"]
+__all__ = ["Dataset", "Images", "Points", "Report", "check", "modes", "modes_found", "open_data", "split"]
 
 
 def open_data(settings: Data, cache: Path | None = None) -> Dataset:

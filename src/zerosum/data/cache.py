@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -31,17 +29,6 @@ Skipped = list[tuple[str, str]]
 """(name, reason) of every unreadable image."""
 
 logger = logging.getLogger("zerosum.data")
-
-
-def cache_folder() -> Path:
-    """$ZEROSUM_CACHE, or zerosum in the platform's folder for a user's caches."""
-    if chosen := os.environ.get("ZEROSUM_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "zerosum" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "zerosum"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerosum"
 
 
 def key(settings: Data) -> str:

@@ -53,6 +53,8 @@ class Figure:
     """What a reader must know before comparing it."""
     generator: str = ""
     """What made the samples: run folder, images seen and sha256 of the weights, or the images' path."""
+    runtime: str = "torch"
+    """What ran the judge: torch, or onnxruntime with its version. Figures differ by rounding only."""
 
 
 def shown_name(metric: str, judge: str) -> str:
@@ -82,7 +84,7 @@ def from_plain(plain: dict[str, Any]) -> list[Figure]:
     figures = []
     for name, values in plain.items():
         wanted = {field.name for field in fields(Figure)} - {"name"}
-        if set(values) != wanted:
+        if set(values) | {"runtime"} != wanted:
             raise ValueError(f"figure {name!r} must have the fields {sorted(wanted)}, not {sorted(values)}: evaluate anew")
         interval = values["interval"]
         value = math.nan if values["value"] is None else values["value"]
@@ -92,7 +94,9 @@ def from_plain(plain: dict[str, Any]) -> list[Figure]:
 
 def table(figures: Sequence[Figure]) -> Table:
     """The figures for the terminal, with the judge in the title and the generator below."""
-    judges = dict.fromkeys(f"{figure.judge} ({figure.judge_hash[:12]}), {figure.resize}" for figure in figures)
+    judges = dict.fromkeys(
+        f"{figure.judge} ({figure.judge_hash[:12]}, {figure.runtime}), {figure.resize}" for figure in figures
+    )
     generators = dict.fromkeys(figure.generator for figure in figures if figure.generator)
     lines = Table(title=escape("\n".join(judges)), title_justify="left", caption_justify="left", caption_style="dim")
     lines.caption = escape("\n".join(generators)) or None

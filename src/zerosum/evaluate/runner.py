@@ -89,6 +89,7 @@ def evaluate_features(
     resize: str,
     split: str,
     generator: str = "",
+    runtime: str = "torch",
     train: Features | None = None,
     seed: int = 0,
     num_subsets: int = 20,
@@ -103,6 +104,7 @@ def evaluate_features(
         judge, judge_hash, resize: what the features are; "inception" is the only judge whose Frechet distance is called fid.
         split: of the real examples.
         generator: what made the generated ones, in words.
+        runtime: what ran the judge.
         train: features `[T, D]` that the generator was trained on, for "copied", "closer" and "mifid".
         seed: of subsets, splits and pairs.
         num_subsets: for standard errors; 0: no intervals (those of KID and MS-SSIM need none).
@@ -121,7 +123,7 @@ def evaluate_features(
         for name, value in values.items():
             note = "; ".join(remarks(name, real, fake, ours, theirs, held_out))
             interval = find_interval(name, value, errors.get(name))
-            provenance = (judge, judge_hash, resize, num_real, num_fake, split, seed, note, generator)
+            provenance = (judge, judge_hash, resize, num_real, num_fake, split, seed, note, generator, runtime)
             figures[name] = Figure(shown_name(name, judge), value, interval, floors[name], *provenance)
     return [figures[name] for name in metrics]
 

@@ -18,7 +18,8 @@ from rich.progress import track
 from torch import Tensor
 
 from zerosum import distributed
-from zerosum.data import Images, cache_folder
+from zerosum.caches import cache_folder
+from zerosum.data import Images
 from zerosum.datacard import Labels
 from zerosum.evaluate.intervals import Positions
 from zerosum.evaluate.runner import Examples
@@ -183,7 +184,7 @@ def find_logits(network: FeatureNetwork, features: NDArray[np.float32], needs: C
 def key(content: str, network: FeatureNetwork, positions: Positions) -> str:
     """Names the features of some examples of a data set with this content."""
     judge = network.provenance
-    digest = hashlib.sha256("\n".join((content, judge.name, judge.sha256, judge.resize)).encode())
+    digest = hashlib.sha256("\n".join((content, judge.name, judge.sha256, judge.resize, judge.runtime)).encode())
     digest.update(positions.astype("<i8").tobytes())
     return digest.hexdigest()[:32]
 

@@ -138,6 +138,7 @@ def measure(
             resize=f"prepared at {data.resolution} x {data.resolution} pixels ({data.fit}); {judge.resize}",
             split=split,
             generator=sides.generator,
+            runtime=judge.runtime,
             train=sides.train,
             seed=seed,
             num_subsets=num_subsets,

@@ -9,11 +9,12 @@ from zerosum.features.custom import load_function, load_onnx, load_torchscript
 from zerosum.features.inception import load_inception
 from zerosum.features.lite0 import RESOLUTION, load_lite0
 from zerosum.features.network import FeatureNetwork, Provenance
+from zerosum.features.runtime import Runtime
 
 CHOICES = ("lite0", "lite0@RESOLUTION", "inception", "inception:PATH", "FILE.pt", "FILE.torchscript", "FILE.onnx")
 
 
-def load(name: str, device: str | torch.device = "cpu") -> FeatureNetwork:
+def load(name: str, device: str | torch.device = "cpu", runtime: Runtime = "auto") -> FeatureNetwork:
     """The feature network of that name.
 
     Args:
@@ -21,6 +22,8 @@ def load(name: str, device: str | torch.device = "cpu") -> FeatureNetwork:
             on first use), inception:PATH (its weights' file), a file ending in .pt, .torchscript or .onnx, or
             package.module:function of your own that returns a network.
         device: where it computes (an .onnx file always on the CPU); features come back on the CPU.
+        runtime: what runs lite0 and inception. auto: ONNX Runtime on a CPU where it is installed, else torch; torch; onnx: ONNX
+            Runtime or an error. Features differ by rounding, and the provenance names it.
 
     Raises:
         ValueError: an unknown name, damaged weights, or a network that cannot be used.
@@ -30,10 +33,12 @@ def load(name: str, device: str | torch.device = "cpu") -> FeatureNetwork:
     device = torch.device(device)
     kind, at, size = name.partition("@")
     if kind == "lite0" and (size.isdecimal() or not at):
-        return load_lite0(int(size or RESOLUTION), device)
+        return load_lite0(int(size or RESOLUTION), device, runtime)
     kind, colon, rest = name.partition(":")
     if kind == "inception" and (rest or not colon):
-        return load_inception(Path(rest).expanduser() if rest else None, device)
+        return load_inception(Path(rest).expanduser() if rest else None, device, runtime)
+    if runtime != "auto":
+        raise ValueError(f"the runtime {runtime} is a choice for lite0 and inception only, not for {name}: leave it out")
     path = Path(name).expanduser()
     if path.suffix in (".pt", ".torchscript"):
         return load_torchscript(path, device)
@@ -46,4 +51,4 @@ def load(name: str, device: str | torch.device = "cpu") -> FeatureNetwork:
     raise ValueError(f"unknown feature network {name!r}: {hint}The choices are {', '.join(CHOICES)}, package.module:function")
 
 
-__all__ = ["FeatureNetwork", "Provenance", "load"]
+__all__ = ["FeatureNetwork", "Provenance", "Runtime", "load"]

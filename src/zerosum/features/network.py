@@ -26,6 +26,8 @@ class Provenance:
     """Height and width of what the network sees, in pixels; None: the images' own."""
     width: int | None = None
     """D, the number of features; None: whatever the user's network gives."""
+    runtime: str = "torch"
+    """What runs the network: torch, or onnxruntime with its version; features differ by rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class FeatureNetwork:
     logits: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
     """Features `[N, D]` to logits `[N, K]` over ImageNet's classes, on the CPU; None where the network has none."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    takes_floats: bool = False
-    """Whether `embed` also takes pixels that are not rounded, float32 in 0..255."""
+    embed_unrounded: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
+    """As `embed`, by torch, of pixels that are not rounded, float32 in 0..255; None where the network takes none."""
 
     def __call__(self, pixels: Tensor, batch: int = 16) -> Tensor:
         """Features float32 `[N, D]`, on the CPU, of pixels uint8 `[N, C, H, W]` in 0..255 with C 1 (grey) or 3 (RGB).
@@ -50,7 +52,7 @@ class FeatureNetwork:
             ValueError: other pixels; a user's network that fails on them or gives other than finite floats `[n, D]`.
         """
         check_pixels(pixels)
-        return self._embedded(pixels, batch)
+        return self._embedded(self.embed, pixels, batch)
 
     def unrounded(self, pixels: Tensor, batch: int = 16) -> Tensor:
         """Features float32 `[N, D]` of pixels float32 `[N, C, H, W]` in 0..255 that were not rounded: smooth in the pixels.
@@ -58,18 +60,18 @@ class FeatureNetwork:
         Raises:
             ValueError: the network takes rounded pixels only; or as a call.
         """
-        if not self.takes_floats:
+        if self.embed_unrounded is None:
             raise ValueError(f"{self.provenance.name} takes rounded pixels only; for unrounded ones choose lite0 or inception")
         check_shape(pixels)
-        return self._embedded(pixels, batch)
+        return self._embedded(self.embed_unrounded, pixels, batch)
 
-    def _embedded(self, pixels: Tensor, batch: int) -> Tensor:
+    def _embedded(self, embed: Callable[[Tensor], Tensor], pixels: Tensor, batch: int) -> Tensor:
         with torch.no_grad():
-            parts = [self._checked(part.to(self.device)) for part in torch.split(pixels, batch)]
+            parts = [self._checked(embed, part.to(self.device)) for part in torch.split(pixels, batch)]
         return torch.cat(parts)
 
-    def _checked(self, pixels: Tensor) -> Tensor:
-        features, name = self.embed(pixels), self.provenance.name
+    def _checked(self, embed: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+        features, name = embed(pixels), self.provenance.name
         if (
             not isinstance(features, Tensor)
             or not features.is_floating_point()
