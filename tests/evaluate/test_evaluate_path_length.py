@@ -92,7 +92,8 @@ def test_refusals() -> None:
 def test_lite0_sees_what_rounding_hides() -> None:
     network, stream = load("lite0@32"), torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (3, 1, 16, 16), generator=stream).float()
-    assert torch.equal(network.unrounded(pixels), network(pixels.to(torch.uint8)))
+    # Unrounded pixels go through torch, rounded ones perhaps through ONNX Runtime.
+    torch.testing.assert_close(network.unrounded(pixels), network(pixels.to(torch.uint8)), rtol=1e-4, atol=1e-4)
     moved = network.unrounded((pixels + 0.01).clamp(0, 255))
     change = (moved - network.unrounded(pixels)).norm(dim=1)
     assert ((change > 0) & (change < 0.1)).all()

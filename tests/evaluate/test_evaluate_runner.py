@@ -118,7 +118,7 @@ def test_plain_data_and_table() -> None:
     console = Console(width=200, file=io.StringIO())
     console.print(table(figures))
     text = console.file.getvalue()
-    assert "lite0 (0123456789ab), bilinear to 224" in text
+    assert "lite0 (0123456789ab, torch), bilinear to 224" in text
     assert "frechet (lite0)" in text
     assert "200 (test)" in text
 
