@@ -15,6 +15,7 @@ from PIL import Image
 import zerosum
 from zerosum import gans
 from zerosum.cli import VERBS, main
+from zerosum.run import Run
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -285,3 +286,15 @@ def test_interrupt_saves_a_checkpoint_and_the_same_command_goes_on(tmp_path: Pat
     shorter = [*command[:-3], f"--train.images={stopped + 64}", *command[-2:]]
     done = subprocess.run(shorter, capture_output=True, text=True)
     assert f"resumed {run.folder} at {stopped:,} images" in done.stderr
+
+
+def test_without_a_family_one_is_chosen_for_the_data_with_reasons(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    short = ["--train.images", "16", "--train.batch", "16", "--jobs.num-samples", "4", "--jobs.log-every", "16"]
+    assert main(["train", "--data", "emoji", *short, "--out", str(tmp_path / "run")]) == 0
+    text = capfd.readouterr().out
+    recipe = Run(tmp_path / "run").recipe()
+    assert f"chose {recipe.family}:cpu, because\n  1,636 images of about 32 pixels" in text
+    assert "docs/results.md" in text
+    assert recipe.data.path == "emoji"
+    assert main(["train", "--data", "nowhere", "--out", str(tmp_path / "other")]) == 2
+    assert "'nowhere' does not exist" in capfd.readouterr().err

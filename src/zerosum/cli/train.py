@@ -9,14 +9,17 @@ import tyro
 from rich.console import Console
 
 from zerosum import api, distributed, gans, judging
+from zerosum.choosing import choose
 from zerosum.cli import say
 from zerosum.cli.options import options
+from zerosum.data.glance import glance
 from zerosum.recipe import Recipe
 from zerosum.run import Run
 
-USAGE = """usage: zerosum train FAMILY[:RECIPE] [--data PATH] [--out DIR] [--any.field VALUE ...]
+USAGE = """usage: zerosum train [FAMILY[:RECIPE]] [--data PATH] [--out DIR] [--any.field VALUE ...]
 
 Trains the recipe on your data, or resumes the run in DIR. Without --data: an embedded set of real images.
+Without FAMILY, but with --data: what has served best for such data on this device, and it says why.
 --stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back if it diverges, at most 3 times.
 --augment diffaug|ada: the discriminator sees transformed images only, so that few of them last longer.
 --start RUN begins with that run's networks (fine-tuning); --freeze discriminator.layers.0 ... keeps layers as they are.
@@ -47,10 +50,18 @@ class Train:
 
 def main(arguments: list[str]) -> int:
     """Train or resume."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        return say(USAGE)
+    first = distributed.rank() == 0
     if not arguments or arguments[0].startswith("-"):
-        return say(USAGE) if arguments[:1] in (["-h"], ["--help"]) else _no_family(arguments)
-    name, *rest = arguments
-    recipe = gans.get_recipe(name)
+        path = data_path(arguments)
+        choice = choose(path, glance(path), distributed.device().type)
+        name, recipe, rest = choice.name, choice.recipe, arguments
+        if first:
+            say("\n".join([f"chose {name}, because", *(f"  {reason}" for reason in choice.reasons)]))
+    else:
+        name, *rest = arguments
+        recipe = gans.get_recipe(name)
     default = Train(recipe, api.default_folder(name))
     if not hasattr(recipe.gan, "stabilisers") and any(word.partition("=")[0] == "--augment" for word in rest):
         raise ValueError(f"--augment: {recipe.family} has no gan.stabilisers; leave it out, or train a family that has them")
@@ -59,7 +70,6 @@ def main(arguments: list[str]) -> int:
         raise ValueError(
             f"--family {chosen.recipe.family}: choose the family by its name: zerosum train {chosen.recipe.family}"
         )
-    first = distributed.rank() == 0
     if first:
         say(f"training {name} on {chosen.recipe.data.path}, into {chosen.out}")
     api.train(chosen.recipe, chosen.out, console=Console(quiet=not first))
@@ -91,6 +101,18 @@ def whereabouts(run: Run, family: str) -> str:
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
 
 
-def _no_family(arguments: list[str]) -> int:
+def data_path(arguments: list[str]) -> str:
+    """The data that is named among arguments without a family.
+
+    Raises:
+        ValueError: none is.
+    """
+    for number, word in enumerate(arguments):
+        name, equals, value = word.partition("=")
+        if SHORT.get(name, name) == "--data.path" and (equals or arguments[number + 1 :]):
+            return value if equals else arguments[number + 1]
     found = f", not {arguments[0]!r}" if arguments else ""
-    raise ValueError(f"zerosum train needs a family first{found}, such as dcgan:cpu; `zerosum ls` lists them")
+    raise ValueError(
+        f"zerosum train needs a family first{found}, such as dcgan:cpu; `zerosum ls` lists them. Or give --data PATH and "
+        "one is chosen"
+    )

@@ -21,7 +21,7 @@ class Family:
     name: str
     gan: Callable[[GANConfig, Shapes], GAN]
     config: type[GANConfig]
-    recipes: Mapping[str, Callable[[], Recipe]]
+    recipes: Mapping[str, Callable[..., Recipe]]
     summary: str
     """First line of the module's docstring."""
 

@@ -85,6 +85,8 @@ class Config(GANConfig):
     """The discriminator's blocks have as many channels within as they give out, not as they take in."""
     initialisation: Init = "orthogonal"
     """First weights: orthogonal, normal with deviation 0.02, or Xavier-uniform."""
+    spectral_generator: bool = True
+    """Spectral norm in the generator as well, as in the paper; narrow networks learn faster without."""
     spectral_eps: float = 1e-6
     """Of spectral norm, the least norm of a vector in the power iteration."""
     orthogonal: float = 0.0
@@ -146,7 +148,9 @@ class Generator(nn.Module):
         if not self.chunk:
             raise ValueError(f"gan.latent {config.latent} cannot be cut into {self.num_chunks} chunks: make it larger")
         plain = partial(initialised, init=config.initialisation)
-        prepare = partial(normalised, init=config.initialisation, eps=config.spectral_eps)
+        prepare = (
+            partial(normalised, init=config.initialisation, eps=config.spectral_eps) if config.spectral_generator else plain
+        )
         embedding = config.embedding if label_width else 0
         self.embed = plain(Embedding(label_width, embedding)) if embedding else None
         self.start_width = self.chunk + (embedding if self.deep else 0)

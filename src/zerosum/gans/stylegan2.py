@@ -530,9 +530,9 @@ def cifar10() -> Recipe:
     return _recipe(gan, 32, batch=64, rate=0.0025, half_life=500_000, ramp_up=0.05, images=100_000_000)
 
 
-def auto() -> Recipe:
-    """What the authors choose for 256x256 on one GPU; for other sizes see `auto_settings`. With adaptive augmentation."""
-    rules = auto_settings(256)
+def auto(resolution: int = 256) -> Recipe:
+    """What the authors choose for 256x256, or another resolution, on one GPU, with adaptive augmentation."""
+    rules = auto_settings(resolution)
     gan = Config(
         channel_base=rules.channel_base,
         mapping_layers=2,
@@ -541,7 +541,7 @@ def auto() -> Recipe:
         clamp=256.0,
         stabilisers=Stabilisers(augment="ada"),
     )
-    return _recipe(gan, 256, rules.batch, rules.rate, rules.half_life, ramp_up=0.05)
+    return _recipe(gan, resolution, rules.batch, rules.rate, rules.half_life, ramp_up=0.05)
 
 
 def cpu() -> Recipe:
