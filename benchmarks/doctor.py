@@ -27,7 +27,6 @@ from zerosum.data import Dataset, Images, open_data, split
 from zerosum.data.feed import Feed
 from zerosum.diagnose.examination import Reference, Signals, examine
 from zerosum.diagnose.verdict import HEALTHY, Players, diagnose
-from zerosum.gans import dcgan
 from zerosum.recipe import Recipe
 from zerosum.run import Run
 from zerosum.schedules import Schedule
@@ -39,7 +38,7 @@ RUNS = ROOT / "runs" / "doctor"
 PAGE = ROOT / "docs" / "doctor.md"
 IMAGES = 32_000
 """Length of the runs on images."""
-LENGTHS = {"gan:cpu": 256_000, "wgan_gp:cpu": 96_000, "gan:ring": 1_024_000, "gan:ring_collapse": 64_000}
+LENGTHS = {"gan:cpu": 256_000, "wgan_gp:cpu": 96_000, "gan:ring": 1_024_000, "gan:ring_collapse": 64_000, "stylegan2:cpu": 96_000}
 """Of those that take longer, or less."""
 EVERY = 16
 """Examinations in a run."""
@@ -91,8 +90,7 @@ def paced(recipe: Recipe, factor: float) -> Recipe:
 
 def augmented(recipe: Recipe) -> Recipe:
     """--augment ada --gan.stabilisers.augment-images 50000."""
-    assert isinstance(recipe.gan, dcgan.Config)
-    stabilisers = replace(recipe.gan.stabilisers, augment="ada", augment_images=50_000)
+    stabilisers = replace(recipe.gan.stabilisers, augment="ada", augment_images=50_000)  # type: ignore[attr-defined]
     return replace(recipe, gan=replace(recipe.gan, stabilisers=stabilisers))
 
 
@@ -117,6 +115,7 @@ CASES = {
     "discriminator rate x 50": Case("dcgan:cpu", ("discriminator overpowers",), {"discriminator": 50}),
     "discriminator rate / 50": Case("dcgan:cpu", ("generator overpowers",), {"discriminator": 1 / 50}),
     "200 images": Case("dcgan:cpu", ("discriminator overfits",), keep=few),
+    "200 images, stylegan2": Case("stylegan2:cpu", ("discriminator overfits",), keep=few),
     "both rates x 1000": Case("dcgan:cpu", ("diverging",), {"discriminator": 1000, "generator": 1000}),
     "critic rate x 1000": Case("wgan_gp:cpu", ("diverging",), {"critic": 1000, "generator": 1000}),
     "shuffled labels": Case("cgan:cpu", ("labels ignored",), shuffled=True),
@@ -127,6 +126,7 @@ CURES: dict[str, tuple[Callable[[Recipe], Recipe], ...]] = {
     "discriminator rate x 50": (slower, balanced),
     "discriminator rate / 50": (faster, balanced),
     "200 images": (augmented,),
+    "200 images, stylegan2": (augmented,),
 }
 """What the doctor advises, tried."""
 RESCUES = [(recipe, 1000.0) for recipe in ("gan:cpu", "dcgan:cpu", "sngan:cpu")]

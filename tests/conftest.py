@@ -1,4 +1,4 @@
-"""What every test gets: its own data cache, shared by the whole session, and one thread."""
+"""What every test gets: its own data cache, shared by the whole session, and the same random numbers."""
 
 import os
 from pathlib import Path
@@ -16,6 +16,7 @@ def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """The same sums in the same order, whatever the machine."""
+def repeatable() -> None:
+    """The same draws, and the same sums in the same order, every time."""
+    torch.manual_seed(0)
     torch.set_num_threads(1)
