@@ -38,7 +38,13 @@ RUNS = ROOT / "runs" / "doctor"
 PAGE = ROOT / "docs" / "doctor.md"
 IMAGES = 32_000
 """Length of the runs on images."""
-LENGTHS = {"gan:cpu": 256_000, "wgan_gp:cpu": 96_000, "gan:ring": 1_024_000, "gan:ring_collapse": 64_000, "stylegan2:cpu": 96_000}
+LENGTHS = {
+    "gan:cpu": 256_000,
+    "wgan_gp:cpu": 96_000,
+    "gan:ring": 1_024_000,
+    "gan:ring_collapse": 64_000,
+    "stylegan2:cpu": 96_000,
+}
 """Of those that take longer, or less."""
 EVERY = 16
 """Examinations in a run."""
