@@ -2,7 +2,7 @@
 
     python benchmarks/doctor.py [--seeds 0 1 2] [--only NAME ...]
 
-Examinations are left in runs/doctor and not repeated; the tables of docs/doctor.md are made anew from all that lie there.
+Examinations are left in runs/doctor and not repeated; the rows of docs/doctor.md that they give are made anew, others stay.
 """
 
 import argparse
@@ -221,6 +221,8 @@ def confusion() -> str:
     ]
     for name, case in CASES.items():
         runs = [json.loads(path.read_text()) for path in sorted(RUNS.glob(f"{file_name(name)}-[0-9]*.json"))]
+        if not runs:
+            continue
         said = [verdicts(run["rows"]) for run in runs]
         ends = Counter(run[-1] for run in said)
         share = [next((number + 1 for number, word in enumerate(run) if word in case.expected), None) for run in said]
@@ -240,6 +242,8 @@ def cures() -> str:
             [json.loads(path.read_text())["rows"] for path in sorted(RUNS.glob(f"{file_name(word)}-[0-9]*.json"))]
             for word in (f"{name} {cure.__name__}", name)
         )
+        if not cured:
+            continue
         ends = Counter(verdicts(rows)[-1] for rows in cured)
         said = ", ".join(f"{word} ({count})" for word, count in ends.items())
         distances = [", ".join(f"{rows[-1]['distance']:.3f}" for rows in runs) for runs in (cured, ailing)]
@@ -252,11 +256,19 @@ def rescues() -> str:
     lines = ["| recipe | rates times | runs | diverged | saved | recoveries each |", "|---|---|---|---|---|---|"]
     for recipe, factor in RESCUES:
         runs = [json.loads(path.read_text()) for path in sorted(RUNS.glob(f"{rescue_name(recipe, factor)}-[0-9]*.json"))]
+        if not runs:
+            continue
         diverged = [run for run in runs if run["recoveries"] or run["verdict"] == "diverging"]
         saved = [run for run in diverged if run["verdict"] in HEALTHY]
         counts = ", ".join(str(len(run["recoveries"])) for run in diverged)
         lines.append(f"| {recipe} | {factor:g} | {len(runs)} | {len(diverged)} | {len(saved)} | {counts} |")
     return "\n".join(lines)
+
+
+def renewed(old: str, new: str) -> str:
+    """A table with those of its rows anew that there are runs of here; the first two cells say which row it is."""
+    rows = {tuple(line.split("|")[:3]): line for line in (*old.splitlines(), *new.splitlines())}
+    return "\n".join(rows.values())
 
 
 def file_name(case: str) -> str:
@@ -292,7 +304,7 @@ def main() -> None:
                 json.dumps({"case": name, "seed": seed, "seconds": seconds, "rows": [row.to_row() for row in found]})
             )
             print(f"{name}, seed {seed}: {seconds:.0f} s", flush=True)
-        for recipe, factor in RESCUES:
+        for recipe, factor in () if chosen.only else RESCUES:
             path = RUNS / f"{rescue_name(recipe, factor)}-{seed}.json"
             if not path.exists():
                 path.write_text(json.dumps(rescue(recipe, factor, seed)))
@@ -300,7 +312,8 @@ def main() -> None:
     text = PAGE.read_text()
     for mark, table in {"verdicts": confusion(), "cures": cures(), "rescues": rescues()}.items():
         head, _, rest = text.partition(f"<!-- {mark} -->\n")
-        text = f"{head}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{rest.partition(f'<!-- /{mark} -->')[2]}"
+        old, _, rest = rest.partition(f"\n<!-- /{mark} -->")
+        text = f"{head}<!-- {mark} -->\n{renewed(old, table)}\n<!-- /{mark} -->{rest}"
     PAGE.write_text(text)
 
 
