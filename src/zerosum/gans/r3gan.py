@@ -48,7 +48,7 @@ from zerosum.recipe import (
     positive,
 )
 from zerosum.regularizers import squared_gradient_norm
-from zerosum.schedules import Schedule, constant, cosine
+from zerosum.schedules import Schedule, constant, cosine, linear
 
 SLOPE = 0.2
 """Of the leaky ReLUs for negative values."""
@@ -418,23 +418,25 @@ def _official(
 
 
 def cpu() -> Recipe:
-    """Garments in a quarter of an hour on one core: 32x32, narrow networks."""
-    images = 60_000
-    rate, beta2 = cosine(4e-4, 1e-4, over=images), cosine(0.9, 0.99, over=images)
+    """Garments in a quarter of an hour on one core: 32x32, narrow networks, high rates, penalties on every fourth step."""
+    images = 230_000
+    rate = linear(4e-3, 0, over=images)
     return Recipe(
         family="r3gan",
         gan=Config(
             latent=64,
-            widths=(96, 96, 64, 32),
+            widths=(96, 64, 32, 16),
             blocks=(1, 1, 1, 1),
-            cardinality=(12, 12, 8, 4),
-            gamma=cosine(1.0, 0.1, over=images),
+            cardinality=(6, 4, 2, 1),
+            expansion=1,
+            gamma=constant(0.02),
+            penalty_every=4,
         ),
         data=Data(resolution=32),
-        optimisers={"generator": adam(rate, 0.0, beta2), "discriminator": adam(rate, 0.0, beta2)},
-        train=Training(images=images, batch=32, channels_last=False),
+        optimisers={"generator": adam(rate, 0.0, 0.9), "discriminator": adam(rate, 0.0, 0.9)},
+        train=Training(images=images, batch=16, channels_last=False),
         average=Average(half_life=constant(2_000), ramp_up=0.05),
-        jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
+        jobs=Jobs(log_every=1_600, sample_every=16_000, checkpoint_every=32_000),
     )
 
 

@@ -32,7 +32,7 @@ from zerosum.nn.precision import full_precision, reduced
 from zerosum.noise import FreshNoise, Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Stabilisers, Training, adam, not_negative, positive
 from zerosum.regularizers import path_lengths, zero_centred_penalty
-from zerosum.schedules import constant
+from zerosum.schedules import constant, linear
 
 Architecture = Literal["skip", "residual", "original"]
 ROOT_HALF = 0.5**0.5
@@ -545,24 +545,28 @@ def auto(resolution: int = 256) -> Recipe:
 
 
 def cpu() -> Recipe:
-    """Garments in about fifteen minutes on one core: 32x32, narrow networks, two mapping layers, no path length."""
+    """Garments in a quarter of an hour on one core: 32x32, very narrow networks, high rates, no path length and no mixing."""
+    images = 400_000
+    rate = linear(0.01, 0, over=images)
     return Recipe(
         family="stylegan2",
         gan=Config(
             latent=64,
             style=64,
             mapping_layers=2,
-            channel_base=1_024,
-            channel_max=64,
-            r1_gamma=0.05,
+            mapping_rate=0.1,
+            channel_base=256,
+            channel_max=32,
+            discriminator_architecture="original",
+            r1_gamma=0.005,
             path_weight=0.0,
             mixing=0.0,
         ),
         data=Data(resolution=32),
-        optimisers={"generator": adam(0.0025, 0.0, 0.99), "discriminator": adam(0.0025, 0.0, 0.99)},
-        train=Training(images=80_000, batch=32),
+        optimisers={"generator": adam(rate, 0.0, 0.9), "discriminator": adam(rate, 0.0, 0.9)},
+        train=Training(images=images, batch=16),
         average=Average(half_life=constant(4_000), ramp_up=0.05),
-        jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
+        jobs=Jobs(log_every=1_600, sample_every=25_600, checkpoint_every=51_200),
     )
 
 
