@@ -66,6 +66,12 @@ def test_refusals(family: str, changes: dict, message: str, origin: Path, tmp_pa
         zerosum.train(tiny(family, **({"start": str(origin)} | changes)), tmp_path / "run")
 
 
+def test_a_torch_that_cannot_compile_players_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zerosum.api.COMPILES_FROM", "1000")
+    with pytest.raises(ValueError, match="train.compile needs torch 1000 or newer"):
+        zerosum.train(tiny("dcgan", compile=True), tmp_path / "run")
+
+
 def test_another_size_of_network_is_refused(origin: Path, tmp_path: Path) -> None:
     recipe = tiny("dcgan", start=str(origin))
     with pytest.raises(ValueError, match="most of its generator's weights have other shapes"):

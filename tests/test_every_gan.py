@@ -41,11 +41,11 @@ def gan_and_data(recipe: Recipe) -> tuple[GAN, Dataset]:
     return build_gan(recipe, dataset.card, CPU), dataset
 
 
-def train_steps(recipe: Recipe, steps: int) -> State:
+def train_steps(recipe: Recipe, steps: int, precision: str = "float32") -> State:
     gan, dataset = gan_and_data(recipe)
     state = State(gan, recipe.optimisers, recipe.train.batch)
     feed = make_feed(recipe, dataset, np.arange(len(dataset)), CPU)
-    Loop(state, feed, steps * recipe.train.batch, recipe.train.seed, recipe.average).run()
+    Loop(state, feed, steps * recipe.train.batch, recipe.train.seed, recipe.average, precision=precision).run()
     feed.close()
     return state
 
@@ -190,6 +190,13 @@ def test_training_is_a_function_of_the_seed(family: str) -> None:
     one, again, other = (weights(train_steps(tiny(family, seed=seed), 2).gan) for seed in (3, 3, 4))
     assert same(one, again)
     assert not same(one, other)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_trains_in_fewer_bits(family: str) -> None:
+    for name, parameter in train_steps(tiny(family), 2, precision="bfloat16").gan.named_parameters():
+        assert parameter.dtype == torch.float32
+        assert parameter.isfinite().all(), name
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -35,6 +35,8 @@ from zerosum.training.state import State, take_over
 log = logging.getLogger("zerosum")
 
 SECONDS_BETWEEN_REPORTS = 30
+COMPILES_FROM = "2.12"
+"""The version of torch from which compiled networks see that a player was frozen or set free."""
 
 
 def load(path: str | Path, family: str | None = None, checkpoint: str | int = "newest") -> Sampler:
@@ -124,13 +126,18 @@ def make_state(recipe: Recipe, dataset: Dataset, device: torch.device) -> State:
     """The run's state before its first step.
 
     Raises:
-        ValueError: recipe and data do not fit together, or the device cannot compute in its precision.
+        ValueError: recipe and data do not fit together, or torch or the device cannot compute as it says.
     """
     training = recipe.train
     if training.precision != "float32" and device.type != "cuda":
         raise ValueError(
             f"train.precision {training.precision} is for CUDA devices; on this one ({device.type}) it would be slow or fail: "
             "leave it out"
+        )
+    if training.compile and torch.__version__ < COMPILES_FROM:
+        raise ValueError(
+            f"train.compile needs torch {COMPILES_FROM} or newer, this is {torch.__version__}: older ones do not notice whose "
+            "turn it is (pytorch pull request 177158). Leave it out, or bring torch up to date"
         )
     gan = build_gan(recipe, dataset.card, device)
     gan.check(dataset.batch(np.arange(1)))

@@ -201,7 +201,7 @@ class Generator(nn.Module):
             size = maps.shape[-1]
             if block.to_rgb is not None and (size == stage.resolution or (2 * size == stage.resolution and stage.share < 1)):
                 new = block.to_rgb(maps)
-                image = new if image is None else torch.lerp(doubled(image), new, stage.share)
+                image = new if image is None else torch.lerp(doubled(image).to(new.dtype), new, stage.share)
             if size == stage.resolution:
                 break
         assert image is not None

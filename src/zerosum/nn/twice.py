@@ -138,7 +138,11 @@ class TwiceConv2d(nn.Conv2d):
     def forward(self, maps: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
             return super().forward(maps)
-        return _convolve(maps, self.weight, self.layout, self.bias)
+        # Autocast does not reach into what differentiates itself: every derivative needs maps and weights of one kind.
+        weight, kind = self.weight, maps.device.type
+        if torch.is_autocast_enabled(kind):
+            maps, weight = (tensor.to(torch.get_autocast_dtype(kind)) for tensor in (maps, weight))
+        return _convolve(maps, weight, self.layout, self.bias)
 
 
 def leaky(maps: Tensor, slope: float) -> Tensor:
