@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from plain import copy_weights
-from reference_biggan import Reference
+from reference_biggan import Reference, narrow
 from zerosum import gans
 from zerosum.noise import FreshNoise
 
@@ -15,7 +15,7 @@ SHAPES = {"image": (1, 32, 32), "label": (10,)}
 
 @pytest.mark.parametrize("turn", [0, 1])
 def test_straightforward_and_zerosum_agree(turn: int) -> None:
-    recipe = gans.get_recipe("biggan:cpu")
+    recipe = narrow()
     torch.manual_seed(0)
     gan, reference = gans.find("biggan").gan(recipe.gan, SHAPES), Reference(recipe, SHAPES)
     gan.to(memory_format=torch.channels_last)
@@ -43,7 +43,7 @@ def test_straightforward_and_zerosum_agree(turn: int) -> None:
 
 
 def test_generation_agrees_in_evaluation_mode() -> None:
-    recipe = gans.get_recipe("biggan:cpu")
+    recipe = narrow()
     recipe = replace(recipe, gan=replace(recipe.gan, generator_width=4))
     torch.manual_seed(0)
     gan, reference = gans.find("biggan").gan(recipe.gan, SHAPES), Reference(recipe, SHAPES)
