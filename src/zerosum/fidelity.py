@@ -48,7 +48,7 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def luma(images: Tensor) -> Tensor:
-    """The brightness `[N, 1, H, W]` that super-resolution is measured on: Y of BT.601 in [16, 235] of 255, as [-1, 1] for 0..255.
+    """The brightness `[N, 1, H, W]` that super-resolution is measured on: Y of BT.601, 16 to 235 of 255, in [-1, 1].
 
     Grey images are taken as red, green and blue alike.
     """

@@ -98,7 +98,7 @@ class Data:
     scale: Literal[1, 2, 4] = 4
     """Of photographs: how many times smaller the sources are than the crops."""
     degradation: Literal["bicubic", "real", "old"] = "bicubic"
-    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, or an old print's age."""
+    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, or a print's age."""
     fit: Literal["crop", "letterbox"] = "crop"
     """How an image that is not square becomes so: its centre, or all of it with bars."""
     colour: Literal["auto", "grey", "rgb"] = "auto"

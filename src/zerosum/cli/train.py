@@ -97,7 +97,11 @@ def whereabouts(run: Run, family: str) -> str:
         last, best = decline
         warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
         own = f" --checkpoint best{own}"
-    use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
+    folder = shlex.quote(str(run.folder))
+    use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
+    if run.plain_recipe()["data"].get("kind") == "photographs":
+        verb = "restore" if run.recipe(family).data.scale == 1 else "upscale"
+        use = f"use it    zerosum {verb} {folder} PICTURE ... --out {verb}d{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
 
 

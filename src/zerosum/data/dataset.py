@@ -30,7 +30,7 @@ class Dataset(ABC):
         """
 
     def drawn(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int]) -> Batch:
-        """As `batch`, for training: what a data set makes of its examples at random, such as crops, is a function of `seeds`."""
+        """As `batch`, for training: what is made of examples at random, such as crops, is a function of `seeds`."""
         return self.batch(indices, mirrored)
 
 

@@ -31,11 +31,11 @@ SINC = 0.1
 
 
 def degrade(pixels: Pixels, scale: int, kind: Kind, stream: Stream) -> Pixels:
-    """A degraded picture uint8 `[H / scale, W / scale, C]` of pixels uint8 `[H, W, C]`, C 1 or 3, sides divisible by the scale."""
+    """A degraded picture uint8 `[H / scale, W / scale, C]` of pixels uint8 `[H, W, C]`, C 1 or 3, sides scale * n."""
     height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
     if kind == "bicubic":
         return bicubic(pixels, height, width)
-    picture = pixels.astype(np.float32) / 255
+    picture = np.divide(pixels, 255, dtype=np.float32)
     return to_pixels(second_order(picture, height, width, stream) if kind == "real" else old_print(picture, scale, stream))
 
 
@@ -129,14 +129,14 @@ def sinc_kernel(size: int, cutoff: float) -> Picture:
 
 def summing_to_one(kernel: NDArray[np.float64]) -> Picture:
     """The kernel divided by its sum."""
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def filtered(picture: Picture, kernel: Picture) -> Picture:
     """The picture convolved with a kernel `[k, k]` by way of its spectrum, mirrored at the borders."""
     reach, (height, width) = kernel.shape[0] // 2, picture.shape[:2]
-    mode = "reflect" if reach < min(height, width) else "symmetric"
-    padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode)
+    around = ((reach, reach), (reach, reach), (0, 0))
+    padded = np.pad(picture, around, "reflect") if reach < min(height, width) else np.pad(picture, around, "symmetric")
     shape = padded.shape[:2]
     spectrum = np.fft.rfft2(kernel, shape)[..., None]
     whole = np.fft.irfft2(np.fft.rfft2(padded, axes=(0, 1)) * spectrum, shape, axes=(0, 1))
@@ -162,12 +162,14 @@ def resized(picture: Picture, height: int, width: int, rule: Image.Resampling) -
     size = (max(1, width), max(1, height))
     if size == (picture.shape[1], picture.shape[0]):
         return picture
-    planes = [np.asarray(Image.fromarray(plane).resize(size, rule)) for plane in np.ascontiguousarray(picture.transpose(2, 0, 1))]
+    planes = [
+        np.asarray(Image.fromarray(plane).resize(size, rule)) for plane in np.ascontiguousarray(picture.transpose(2, 0, 1))
+    ]
     return np.stack(planes, axis=-1)
 
 
 def noisy(picture: Picture, deviations: tuple[float, float], strengths: tuple[float, float], stream: Stream) -> Picture:
-    """The picture with normal noise of a deviation (in levels of 255), or with that of counting photons; grey 40 % of the time."""
+    """The picture with normal noise of a deviation (in levels of 255), or that of counting photons; grey 40 % of the time."""
     is_normal, is_grey = stream.random() < 0.5, stream.random() < 0.4
     seen = picture.mean(axis=2, keepdims=True) if is_grey else picture
     if is_normal:
@@ -185,7 +187,7 @@ def jpeg(picture: Picture, quality: float) -> Picture:
     pixels, stream = to_pixels(picture), io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(stream, "JPEG", quality=round(quality))
     with Image.open(stream) as image:
-        return np.asarray(image, np.float32).reshape(pixels.shape) / 255
+        return np.asarray(image, np.float32).reshape(pixels.shape) * np.float32(1 / 255)
 
 
 # What age does
@@ -200,7 +202,8 @@ def faded(picture: Picture, stream: Stream) -> Picture:
     tint = 1 - stream.uniform(0, 1) * np.array([0.0, 0.08, 0.3], np.float32)
     picture = picture * (tint if picture.shape[2] == 3 else 1)
     stains = stream.normal(scale=stream.uniform(0.0, 0.08), size=(4, 4, 1)).astype(np.float32)
-    return (picture + resized(stains, *picture.shape[:2], Image.Resampling.BICUBIC)).astype(np.float32)
+    height, width = picture.shape[:2]
+    return np.asarray(picture + resized(stains, height, width, Image.Resampling.BICUBIC), np.float32)
 
 
 def grainy(picture: Picture, stream: Stream) -> Picture:
@@ -209,7 +212,8 @@ def grainy(picture: Picture, stream: Stream) -> Picture:
     height, width = picture.shape[:2]
     grain = stream.normal(size=(round(height / size) + 1, round(width / size) + 1, 1)).astype(np.float32)
     colour = stream.normal(scale=0.3, size=picture.shape).astype(np.float32)
-    return picture + np.float32(deviation) * (resized(grain, height, width, Image.Resampling.BILINEAR) + colour)
+    grain = resized(grain, height, width, Image.Resampling.BILINEAR)
+    return np.asarray(picture + deviation * (grain + colour), np.float32)
 
 
 def scratched(picture: Picture, stream: Stream) -> Picture:
@@ -222,13 +226,14 @@ def scratched(picture: Picture, stream: Stream) -> Picture:
         step = way / np.hypot(*way) * stream.uniform(0.05, 0.3) * max(width, height)
         bends = stream.normal(scale=0.15, size=(5, 2)) * np.abs(step).max()
         line = place + np.cumsum(np.vstack([np.zeros(2), step + bends]), axis=0)
-        draw.line([tuple(point) for point in line.tolist()], fill=int(stream.integers(120, 256)), width=int(stream.integers(1, 4)))
+        points = [(x, y) for x, y in line.tolist()]
+        draw.line(points, fill=int(stream.integers(120, 256)), width=int(stream.integers(1, 4)))
     for x, y, radius in zip(*stream.uniform(0, 2, (2, stream.integers(0, 12))), stream.uniform(0.5, 3, 12), strict=False):
         left, top = x * width - radius, y * height - radius
         draw.ellipse((left, top, left + 2 * radius, top + 2 * radius), fill=int(stream.integers(120, 256)))
     cover = np.asarray(mask.resize((width, height), Image.Resampling.BOX), np.float32)[..., None] / 255
-    shade = np.float32(stream.uniform(0.8, 1.0) if stream.random() < 0.75 else stream.uniform(0.0, 0.2))
-    return picture * (1 - cover) + shade * cover
+    shade = stream.uniform(0.8, 1.0) if stream.random() < 0.75 else stream.uniform(0.0, 0.2)
+    return np.asarray(picture * (1 - cover) + shade * cover, np.float32)
 
 
 def to_pixels(picture: Picture) -> Pixels:

@@ -77,6 +77,18 @@ class Photographs(Dataset):
     def drawn(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int]) -> Batch:
         return self._pairs(indices, mirrored, seeds, centred=False)
 
+    def pair(self, position: int, largest: int) -> Batch:
+        """The middle of a photograph, at most `largest` pixels a side, with always the same degradation: a batch of one pair.
+
+        Its sides are divisible by four times the scale.
+        """
+        unit, photograph = 4 * self.scale, self.photograph(position)
+        height, width = (min(side, largest) // unit * unit for side in photograph.shape[:2])
+        top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
+        target = np.ascontiguousarray(photograph[top : top + height, left : left + width])
+        stream = np.random.default_rng(derive_seed("degradation", position))
+        return as_batch([degrade(target, self.scale, self.degradation, stream)], [target])
+
     def _pairs(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int], centred: bool) -> Batch:
         """Sources uint8 `[N, C, h, w]` and targets uint8 `[N, C, H, W]`."""
         sources, targets = [], []
@@ -90,8 +102,13 @@ class Photographs(Dataset):
             target = np.ascontiguousarray(target)
             targets.append(target)
             sources.append(degrade(target, self.scale, self.degradation, stream))
-        stacked = {"source": np.stack(sources), "target": np.stack(targets)}
-        return {key: torch.from_numpy(np.ascontiguousarray(value.transpose(0, 3, 1, 2))) for key, value in stacked.items()}
+        return as_batch(sources, targets)
+
+
+def as_batch(sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Batch:
+    """Pictures `[H, W, C]` as "source" and "target" `[N, C, H, W]`."""
+    stacked = {"source": np.stack(sources), "target": np.stack(targets)}
+    return {key: torch.from_numpy(np.ascontiguousarray(value.transpose(0, 3, 1, 2))) for key, value in stacked.items()}
 
 
 def shapes_of(settings: Data, channels: int) -> dict[str, tuple[int, ...]]:

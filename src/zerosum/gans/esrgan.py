@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate, leaky_relu, pixel_unshuffle
 from zerosum.features.perceptual import Perceptual, load_perceptual
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, relativistic_average_d, relativistic_average_g, score_notes
-from zerosum.nn.spectral import spectral
+from zerosum.nn.picture_discriminators import UNetDiscriminator, VGGDiscriminator
 from zerosum.noise import Noise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, cosine, exponential
@@ -63,7 +63,9 @@ class Config(GANConfig):
         positive(width=self.width, growth=self.growth, blocks=self.blocks, discriminator_width=self.discriminator_width)
         not_negative(pixel=self.pixel, perceptual=self.perceptual, adversarial=self.adversarial)
         if self.pixel + self.perceptual + self.adversarial == 0:
-            raise ValueError("gan.pixel, gan.perceptual and gan.adversarial are all 0: give one of them a weight, such as pixel 1")
+            raise ValueError(
+                "gan.pixel, gan.perceptual and gan.adversarial are all 0: give one of them a weight, such as pixel 1"
+            )
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -109,8 +111,7 @@ class ResidualDenseBlock(nn.Module):
 class RRDBNet(nn.Module):
     """Sources `[N, C, h, w]` to images `[N, C, h * scale, w * scale]`, both of the range that it was trained on: [0, 1].
 
-    At a scale of 2 or 1 the source is folded to a quarter or a sixteenth of its pixels first, so that all scales do the same work
-    at the same size (2021, sec. 3.4).
+    At a scale of 2 or 1 the source is folded to a quarter or a sixteenth of its pixels first (2021, sec. 3.4).
     """
 
     def __init__(self, channels: int, scale: int, config: Config) -> None:
@@ -136,58 +137,6 @@ class RRDBNet(nn.Module):
             maps = leaky_relu(layer(interpolate(maps, scale_factor=2.0, mode="nearest")), SLOPE)
         images: Tensor = self.conv_last(leaky_relu(self.conv_hr(maps), SLOPE))
         return images
-
-
-class VGGDiscriminator(nn.Module):
-    """Pairs of convolutions, the second of which halves the sides, down to 4 x 4, then one score: `[N, C, R, R]` to `[N]`."""
-
-    def __init__(self, channels: int, resolution: int, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        before, level = channels, 0
-        while resolution >> level > 4:
-            after = width << min(level, 3)
-            layers += [nn.Conv2d(before, after, 3, 1, 1, bias=level == 0)]
-            layers += [nn.BatchNorm2d(after)] if level else []
-            layers += [nn.LeakyReLU(SLOPE), nn.Conv2d(after, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after)]
-            layers += [nn.LeakyReLU(SLOPE)]
-            before, level = after, level + 1
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * 16, 100), nn.LeakyReLU(SLOPE), nn.Linear(100, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits."""
-        scores: Tensor = self.layers(images)
-        return scores.squeeze(1)
-
-
-class UNetDiscriminator(nn.Module):
-    """A score for every pixel: `[N, C, H, W]` to `[N, 1, H, W]`, sides divisible by 8 (2021, fig. 6; Schonfeld et al. 2020)."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.conv0 = conv(channels, width)
-        for number, inputs in enumerate((1, 2, 4), 1):
-            self.add_module(f"conv{number}", spectral(nn.Conv2d(inputs * width, 2 * inputs * width, 4, 2, 1, bias=False)))
-        for number, inputs in enumerate((8, 4, 2), 4):
-            self.add_module(f"conv{number}", spectral(nn.Conv2d(inputs * width, inputs // 2 * width, 3, 1, 1, bias=False)))
-        for number in (7, 8):
-            self.add_module(f"conv{number}", spectral(nn.Conv2d(width, width, 3, 1, 1, bias=False)))
-        self.conv9 = conv(width, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits."""
-        down = [self._layer(0, images)]
-        for number in (1, 2, 3):
-            down.append(self._layer(number, down[-1]))
-        maps = down.pop()
-        for number in (4, 5, 6):
-            larger = interpolate(maps, scale_factor=2.0, mode="bilinear", align_corners=False)
-            maps = self._layer(number, larger) + down.pop()
-        scores: Tensor = self.conv9(self._layer(8, self._layer(7, maps)))
-        return scores
-
-    def _layer(self, number: int, maps: Tensor) -> Tensor:
-        return leaky_relu(self.get_submodule(f"conv{number}")(maps), SLOPE)
 
 
 class ESRGAN(GAN):
@@ -442,7 +391,12 @@ def _small(
         gan=config,
         optimisers=dict.fromkeys(players, player),
         data=Data(
-            kind="photographs", resolution=crop, scale=scale, degradation="old" if scale == 1 else "bicubic", held_out=20, mirror=True
+            kind="photographs",
+            resolution=crop,
+            scale=scale,
+            degradation="old" if scale == 1 else "bicubic",
+            held_out=20,
+            mirror=True,
         ),
         train=Training(images=images, batch=16, start=start),
         average=Average(half_life=constant(2_000), ramp_up=0.05),
