@@ -1,4 +1,4 @@
-"""Discriminators of generators that are given a picture: one score for an image, or one for every pixel (ESRGAN, Real-ESRGAN)."""
+"""Discriminators of generators that are given a picture: one score for an image, or one for every pixel."""
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
@@ -10,7 +10,10 @@ SLOPE = 0.2
 
 
 class VGGDiscriminator(nn.Module):
-    """As of Wang et al. 2018 (arXiv 1809.00219): pairs of convolutions, the second of which halves the sides, down to 4 x 4, then one score: `[N, C, R, R]` to `[N]`."""
+    """Pairs of convolutions, the second of which halves the sides, down to 4 x 4, then one score: `[N, C, R, R]` to `[N]`.
+
+    Of Wang et al. 2018 (arXiv 1809.00219), there for 128 pixels; R may be any power of two from 8.
+    """
 
     def __init__(self, channels: int, resolution: int, width: int) -> None:
         super().__init__()
