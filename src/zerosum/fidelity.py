@@ -9,7 +9,7 @@ PEAK = 2.0
 WINDOW, DEVIATION = 11, 1.5
 """Of SSIM's normal window, in pixels (Wang et al. 2004, sec. III B)."""
 STABILISERS = (0.01, 0.03)
-"""K1 and K2 of SSIM (Wang et al. 2004, sec. III B)."""
+"""K1 and K2 of SSIM, for values in [0, 1] (Wang et al. 2004, sec. III B)."""
 LUMA = (65.481, 128.553, 24.966)
 """Of red, green and blue in [0, 1], in levels of 255, of which black has 16 (ITU-R BT.601)."""
 
@@ -29,6 +29,7 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
     """
     if min(images.shape[2:]) < WINDOW:
         raise ValueError(f"SSIM needs images of at least {WINDOW} pixels a side, not {list(images.shape[2:])}")
+    images, targets = (images + 1) / 2, (targets + 1) / 2  # not negative, as the formula takes them
     offsets = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     weights = (-0.5 * (offsets / DEVIATION).square()).exp()
     weights = (weights / weights.sum()).to(images)
@@ -41,7 +42,7 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
     first, second = local(images), local(targets)
     variances = local(images.square()) - first.square(), local(targets.square()) - second.square()
     covariance = local(images * targets) - first * second
-    c1, c2 = ((k * PEAK) ** 2 for k in STABILISERS)
+    c1, c2 = (k**2 for k in STABILISERS)
     likeness = (2 * first * second + c1) * (2 * covariance + c2)
     likeness = likeness / ((first.square() + second.square() + c1) * (variances[0] + variances[1] + c2))
     return likeness.reshape(len(images), -1).mean(1)

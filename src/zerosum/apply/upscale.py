@@ -103,7 +103,7 @@ class Enlarger:
         made: Pixels = np.empty((height * self.scale, width * self.scale, channels), np.uint8) if out is None else out
 
         def read(area: Area) -> Tensor:
-            part = torch.from_numpy(np.ascontiguousarray(pixels[area].transpose(2, 0, 1))[None])
+            part = torch.from_numpy(np.array(pixels[area].transpose(2, 0, 1)[None], order="C"))
             return to_float(part.to(self.sampler.device)).expand(-1, self.channels, -1, -1)
 
         for window in show(list(windows(height, width, self.tile, self.overlap, self.multiple))):

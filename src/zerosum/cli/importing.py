@@ -57,7 +57,11 @@ def main(arguments: list[str]) -> int:
         name = find_format(checkpoint.average.tensors, chosen.format)
         imported = translated(checkpoint, name)
         recipe = make_recipe(imported, chosen)
-        card = read_card(imported, recipe, chosen) if chosen.data else make_card(imported, recipe.data, chosen.labels, sources["sha256"])
+        card = (
+            read_card(imported, recipe, chosen)
+            if chosen.data
+            else make_card(imported, recipe.data, chosen.labels, sources["sha256"])
+        )
         state = make_state(imported, recipe, card)
     except ValueError as error:
         raise ValueError(f"{chosen.file} cannot be imported: {explain(error)}") from None

@@ -30,7 +30,9 @@ def read(checkpoint: Checkpoint) -> Imported:
     (width, inputs), channels = tensors["conv_first.weight"].shape[:2], tensors["conv_last.weight"].shape[0]
     folds = {channels: 4, 4 * channels: 2, 16 * channels: 1}
     if inputs not in folds:
-        raise ValueError(f"its first layer takes {inputs} channels and its last gives {channels}: no RRDBNet of scale 1, 2 or 4")
+        raise ValueError(
+            f"its first layer takes {inputs} channels and its last gives {channels}: no RRDBNet of scale 1, 2 or 4"
+        )
     settings: dict[str, Any] = {
         "width": width,
         "growth": tensors["body.0.rdb1.conv1.weight"].shape[0],
