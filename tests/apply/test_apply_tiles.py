@@ -80,7 +80,7 @@ def test_an_overlap_that_is_too_large_to_be_measured_is_said(caplog: pytest.LogC
         return part + part.mean()
 
     with caplog.at_level(logging.WARNING):
-        assert needed_overlap(mean, 3, 1, 100_000) == 384
+        assert needed_overlap(mean, 3, 1, 100_000) == 256
     assert "may leave differences" in caplog.text
 
 

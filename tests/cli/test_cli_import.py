@@ -168,7 +168,7 @@ def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
 
 
 def rrdb_file(path: Path, fold: int = 1, **networks: float) -> Path:
-    """The authors' generator as BasicSR saves it, each network with its weights times a number; of another scale, a new first layer."""
+    """The authors' generator as BasicSR saves it: networks with its weights times a number; a new first layer for a fold."""
     tensors = weights("esrgan", "G")
     if fold > 1:
         tensors["conv_first.weight"] = torch.full((8, 3 * fold**2, 3, 3), 0.01)

@@ -25,7 +25,7 @@ SHARE = 0.25
 """Of the tolerance: what is allowed on the few places where the overlap is measured."""
 PROBE = 8
 """Pixels of the source a side at which the overlap is measured."""
-FARTHEST = 384
+FARTHEST = 256
 """Pixels of the result up to which an overlap is measured: farther away the probe itself would need much memory."""
 
 log = logging.getLogger("zerosum")
