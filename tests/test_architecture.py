@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers")
+WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity")
 TOOLS = ("nn", "augment", "data", "distributed", "features")
 RUN = ("run", "sampling", "latents", "pictures")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zerosum import gans
+from zerosum.data.photographs import shapes_of
 from zerosum.game import GAN
 from zerosum.recipe import Recipe, differences
 from zerosum.training.state import laziness
@@ -17,6 +18,8 @@ def build(recipe: Recipe) -> GAN:
     """The recipe's networks, without memory for their weights."""
     resolution, channels = recipe.data.resolution, 1 if recipe.data.colour == "grey" else 3
     shapes = {"image": (channels, resolution, resolution), "label": (10,)}
+    if recipe.data.kind == "photographs":
+        shapes = shapes_of(recipe.data, channels)
     with torch.device("meta"):
         return gans.find(recipe.family).gan(recipe.gan, {"point": (2,)} if recipe.data.path in ("ring", "grid") else shapes)
 

@@ -19,7 +19,7 @@ import zerosum
 from zerosum import api, judging
 from zerosum.cli import main
 from zerosum.evaluate.figures import Figure, from_plain
-from zerosum.recipe import Jobs, Recipe
+from zerosum.recipe import Data, Jobs, Recipe
 from zerosum.run import Run, serialised
 
 CPU = torch.device("cpu")
@@ -273,11 +273,11 @@ def test_train_says_so_when_the_last_checkpoint_is_much_worse(judged: Run, home:
     plain = json.loads(text)
     plain[KID] |= {"value": 9.0, "interval": [8.5, 9.5]}
     (run.folder / "metrics.json").write_text(json.dumps(plain))
-    said = whereabouts(run, "dcgan")
+    said = whereabouts(run, "dcgan", Data())
     assert f"beware    {KID} is 9 at the end, but was " in said
     assert f"zerosum sample {run.folder} -n 64 --out grid.png --checkpoint best" in said
     (run.folder / "metrics.json").unlink()
-    assert "beware" not in whereabouts(run, "dcgan")
+    assert "beware" not in whereabouts(run, "dcgan", Data())
 
 
 def test_any_checkpoint_can_be_sampled_and_judged(judged: Run, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from zerosum import distributed, gans, judging
 from zerosum.data import Dataset, open_data, split
-from zerosum.data.feed import Feed
+from zerosum.data.feed import Feed, to_float
 from zerosum.datacard import DataCard, Labels
 from zerosum.diagnose.examination import Signals
 from zerosum.game import GAN, Batch
@@ -314,9 +314,11 @@ def make_jobs(
     given: Batch = {}
     if "label" in state.gan.given:
         given = {"label": (label_rows(labels, n, None) if labels.classes else real["label"]).to(device)}
+    if "source" in state.gan.given:
+        given = {"source": to_float(real["source"].to(device))}
     if distributed.rank() == 0:
         shown = real[state.gan.makes]
-        pixels = shown.permute(0, 2, 3, 1).numpy() if state.gan.makes == "image" else shown.numpy()
+        pixels = shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else shown.numpy()
         write(run.samples_folder / "real.png", picture(pixels, columns))
     sample = sample_job(run, every.sample_every, given, n, columns, device)
     if distributed.rank() == 0 and state.step == 0:
@@ -325,7 +327,8 @@ def make_jobs(
         log_job(run, every.log_every, state.images, display.show),
         sample,
         *([judging.judge_job(judge, run, recipe, dataset, display.show)] if judge else []),
-        supervisor.job,
+        # The doctor compares what is made of noise with what is real: not yet what is made of a picture.
+        *([] if "source" in state.gan.given else [supervisor.job]),
         checkpoint_job(run, every.checkpoint_every, every.keep),
         report_job(run, every.sample_every),
     ]

@@ -132,3 +132,15 @@ class HasLatents(Protocol):
 
     def latent_weights(self) -> list[Tensor]:
         """For each layer of the latents (one for `[N, L]`), the weights `[outputs, L]` that first take it in."""
+
+
+@runtime_checkable
+class HasReach(Protocol):
+    """A GAN that makes a picture from a picture, each pixel from those nearby: it works on a picture of any size, in tiles."""
+
+    scale: int
+    """Pixels a side that a pixel of the source becomes."""
+    reach: int
+    """How far away, in pixels of the source, a pixel of the source can change the result."""
+    multiple: int
+    """What the sides of a source must be divisible by."""

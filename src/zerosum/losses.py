@@ -69,6 +69,16 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(real - fake).mean()
 
 
+def relativistic_average_d(real: Tensor, fake: Tensor) -> Tensor:
+    """-E[log s(D(x) - E[D(G)])] - E[log(1 - s(D(G) - E[D(x)]))], s the sigmoid (Wang et al. 2018, ESRGAN, eq. 1)."""
+    return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+
+def relativistic_average_g(real: Tensor, fake: Tensor) -> Tensor:
+    """-E[log(1 - s(D(x) - E[D(G)]))] - E[log s(D(G) - E[D(x)])], s the sigmoid (Wang et al. 2018, ESRGAN, eq. 2)."""
+    return softplus(real - fake.mean()).mean() + softplus(real.mean() - fake).mean()
+
+
 def ranking_accuracy(real: Tensor, fake: Tensor) -> Tensor:
     """Share of all pairs of a real and a generated example in which the real one has the higher score; ties count half.
 

@@ -90,8 +90,15 @@ class Data:
 
     path: str = "fashion"
     """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
+    kind: Literal["images", "photographs"] = "images"
+    """What the examples are: images brought to one size; or of photographs of any size random crops, with what a degradation
+    makes of them: pairs of "source" and "target"."""
     resolution: int = 32
-    """Width and height of the prepared images, in pixels."""
+    """Width and height of the prepared images, in pixels; of photographs, of the crops."""
+    scale: Literal[1, 2, 4] = 4
+    """Of photographs: how many times smaller the sources are than the crops."""
+    degradation: Literal["bicubic", "real", "old"] = "bicubic"
+    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, or a print's age."""
     fit: Literal["crop", "letterbox"] = "crop"
     """How an image that is not square becomes so: its centre, or all of it with bars."""
     colour: Literal["auto", "grey", "rgb"] = "auto"
@@ -111,6 +118,11 @@ class Data:
         not_negative(held_out=self.held_out)
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
+        if self.kind == "photographs" and self.resolution % (4 * self.scale):
+            raise ValueError(
+                f"data.resolution of photographs must be a multiple of {4 * self.scale} at data.scale {self.scale}, "
+                f"not {self.resolution}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -230,7 +230,13 @@ class Sampler:
         return generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(seeds), draw)
 
     def given(self, n: int, label: Label | None) -> Batch:
-        """What the generator must be given for `n` samples."""
+        """What the generator must be given for `n` samples.
+
+        Raises:
+            ValueError: a label that it does not have, or it must be given more than a label.
+        """
+        if "source" in self.gan.given:
+            raise ValueError("this generator makes pictures from pictures: use zerosum upscale or zerosum restore")
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
         if "label" not in self.gan.given:
@@ -312,4 +318,4 @@ def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int, dr
 
 def finish(gan: GAN, samples: Tensor) -> Samples:
     """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, points as float32 `[N, 2]`."""
-    return to_pixels(samples) if gan.makes == "image" else samples.cpu().numpy()
+    return to_pixels(samples) if samples.dim() == 4 else samples.cpu().numpy()

@@ -2,9 +2,10 @@ import pytest
 import torch
 from tests.latent_gans import LATENT, LAYERS, Mute, flat, layered
 
-from zerosum.apply.likeness import Likeness, psnr, pyramid
+from zerosum.apply.likeness import Likeness, pyramid
 from zerosum.apply.project import Synthesis, project, rate_share
 from zerosum.data import Images, open_data
+from zerosum.fidelity import psnr
 from zerosum.recipe import Data
 from zerosum.sampling import Sampler
 

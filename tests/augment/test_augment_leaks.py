@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zerosum.data.dataset import Dataset
 from zerosum.data.feed import Feed
 from zerosum.datacard import DataCard
 from zerosum.game import Batch
@@ -24,7 +25,7 @@ SIZE = 8
 
 
 @dataclass
-class BrightOnOneSide:
+class BrightOnOneSide(Dataset):
     """512 images with an upper half of about +0.65 and a lower half of about -0.65, or upside down."""
 
     upside_down: bool

@@ -167,6 +167,50 @@ def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
     torch.testing.assert_close(gan.generator.layers[0].weight, halves["main.0.weight"].float())  # type: ignore[index,union-attr]
 
 
+def rrdb_file(path: Path, fold: int = 1, **networks: float) -> Path:
+    """The authors' generator as BasicSR saves it: networks with its weights times a number; a new first layer for a fold."""
+    tensors = weights("esrgan", "G")
+    if fold > 1:
+        tensors["conv_first.weight"] = torch.full((8, 3 * fold**2, 3, 3), 0.01)
+    torch.save({name: {key: value * factor for key, value in tensors.items()} for name, factor in networks.items()}, path)
+    return path
+
+
+def test_real_esrgans_generator_gives_the_authors_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = golden("esrgan")
+    folder = imported(tmp_path / "run", rrdb_file(tmp_path / "x4.pth", params_ema=1.0, params=2.0))
+    assert "zerosum upscale" in capsys.readouterr().out
+    assert note(folder)["format"] == "realesrgan"
+    generator: Any = zerosum.load(folder).gan.generator
+    close(generator(theirs["io.x"]), theirs["io.y"])
+    assert torch.equal(whole(folder).generator.conv_body.bias, 2 * weights("esrgan", "G")["conv_body.bias"])  # type: ignore[union-attr]
+    alone = imported(tmp_path / "alone", rrdb_file(tmp_path / "alone.pth", params=1.0))
+    close(zerosum.load(alone).gan.generator(theirs["io.x"]), theirs["io.y"])  # type: ignore[operator]
+    Image.fromarray(np.zeros((9, 12, 3), np.uint8)).save(tmp_path / "in.png")
+    assert main(["upscale", str(folder), str(tmp_path / "in.png"), "--out", str(tmp_path / "out")]) == 0
+    with Image.open(tmp_path / "out" / "in.png") as image:
+        assert image.size == (48, 36)
+
+
+@pytest.mark.parametrize(("fold", "scale"), [(2, 2), (4, 1)])
+def test_the_scale_is_read_off_the_first_layer(fold: int, scale: int, tmp_path: Path) -> None:
+    folder = imported(tmp_path / "run", rrdb_file(tmp_path / "net.pth", fold, params=1.0))
+    gan: Any = zerosum.load(folder).gan
+    assert (gan.scale, gan.multiple, gan.config.width, gan.config.growth, gan.config.blocks) == (scale, fold, 8, 4, 2)
+    assert Run(folder).recipe().train.start is None
+
+
+def test_what_is_no_rrdbnet_is_refused_in_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = rrdb_file(tmp_path / "odd.pth", 3, params=1.0)
+    assert "no RRDBNet of scale 1, 2 or 4" in refused(capfd, file, "--out", tmp_path / "x")
+    file = rrdb_file(tmp_path / "x4.pth", params=1.0)
+    text = refused(capfd, file, "--discriminator", rrdb_file(tmp_path / "d.pth", discriminator=1.0), "--out", tmp_path / "x")
+    assert "leave --discriminator out" in text
+    compact = {f"body.{number}.weight": torch.zeros(4, 4, 3, 3) for number in range(4)}
+    torch.save({"params": compact}, tmp_path / "compact.pth")
+    assert "of no known generator" in refused(capfd, tmp_path / "compact.pth", "--out", tmp_path / "x")
+
+
 @pytest.fixture
 def animals(tmp_path: Path) -> Path:
     """64 images of four classes."""

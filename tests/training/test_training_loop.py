@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from zerosum.data.dataset import Dataset
 from zerosum.data.feed import Feed
 from zerosum.datacard import DataCard
 from zerosum.game import GAN, Batch, Loss, Turn
@@ -19,7 +20,7 @@ from zerosum.training.state import State, laziness
 
 
 @dataclass
-class Numbers:
+class Numbers(Dataset):
     """A data set of 24 numbers."""
 
     card: DataCard = DataCard(24, "", {"point": (2,)})

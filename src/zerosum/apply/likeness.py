@@ -54,8 +54,3 @@ def pyramid(images: Tensor) -> Tensor:
     while min(scales[-1].shape[2:]) >= 2 * COARSEST:
         scales.append(avg_pool2d(scales[-1], 2))
     return torch.cat([scale.flatten(1) / (scale[0].numel() * len(scales)) ** 0.5 for scale in scales], 1)
-
-
-def psnr(images: Tensor, targets: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio `[N]` in decibels of images in [-1, 1]."""
-    return 10 * (4 / (images - targets).square().flatten(1).mean(1).clamp(min=1e-10)).log10()

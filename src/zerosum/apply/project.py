@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from zerosum.apply.likeness import Likeness, judge_for, psnr, pyramid
+from zerosum.apply.likeness import Likeness, judge_for, pyramid
 from zerosum.features.perceptual import Perceptual
+from zerosum.fidelity import psnr
 from zerosum.game import Batch, HasLatents
 from zerosum.latents import LatentSpace
 from zerosum.noise import KeptNoise, SeededNoise, derive_seed

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from zerosum.apply.likeness import Likeness, judge_for, psnr
+from zerosum.apply.likeness import Likeness, judge_for
 from zerosum.apply.project import TOGETHER, Projection, Synthesis
+from zerosum.fidelity import psnr
 from zerosum.game import HasLatents
 from zerosum.noise import SeededNoise, derive_seed
 from zerosum.run import Run, environment, write

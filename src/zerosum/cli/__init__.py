@@ -13,6 +13,8 @@ VERBS = {
     "mix": "mix the styles of samples in a sheet",
     "project": "find the latents of your own images, and tune the generator to them",
     "directions": "find directions of latents that change samples in one way",
+    "upscale": "make pictures larger with a trained run",
+    "restore": "make old or spoilt pictures new with a trained run",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",

@@ -8,26 +8,36 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import tyro
 from numpy.typing import NDArray
 from rich.console import Console
+from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Images, open_data, split
+from zerosum.data import Images, Photographs, open_data, split
+from zerosum.data.feed import to_float
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
 from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
+from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
+from zerosum.evaluate.pairs import pair_figures
 from zerosum.evaluate.path_length import path_length_figure
 from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
 from zerosum.evaluate.samples import choose, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
 from zerosum.features import FeatureNetwork, Runtime
+from zerosum.features.perceptual import load_perceptual
+from zerosum.noise import SeededNoise
 from zerosum.recipe import Data
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
+
+LARGEST = 512
+"""Pixels a side of what is taken of a photograph that a run is judged by."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,8 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
+    if "source" in sampler.gan.given:
+        return judge_pairs(chosen, sampler, settings, console)
     metrics = metrics_of(chosen, "images")
     check_conditions(chosen, sampler, settings, metrics)
     data = settings if chosen.against is None else replace(settings, path=chosen.against)
@@ -280,6 +292,38 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
     points = real.batch(choose(len(real), chosen.n, chosen.seed))["point"].numpy()
     samples = np.asarray(sampler.sample(chosen.n, seed=chosen.seed), np.float32)
     return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
+
+
+def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
+    """What a run makes of the photographs that were held out, or of others; the first process does it alone.
+
+    Raises:
+        ValueError: metrics are named, the data is not of photographs or has changed, or fewer than 2 were held out.
+    """
+    if chosen.metrics is not None:
+        raise ValueError(
+            f"--metrics: a run that makes pictures from pictures is judged by {', '.join(PAIR_METRICS)}; leave it out"
+        )
+    if distributed.rank() > 0:
+        return []
+    photographs = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
+    if not isinstance(photographs, Photographs):
+        raise ValueError(f"{settings.path} is not data of photographs (data.kind): pairs of another kind are not judged yet")
+    if chosen.against is None and photographs.card.content != sampler.card.content:
+        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on; give photographs with --against")
+    positions = split(len(photographs), settings.held_out)[1] if chosen.against is None else np.arange(len(photographs))
+    if len(positions) < 2:
+        raise ValueError(f"{chosen.path} held out {len(positions)} photographs, and 2 are needed: give others with --against")
+    named, positions = "held out" if chosen.against is None else chosen.against, positions[: chosen.n]
+    console.print(f"{chosen.path}: {len(positions)} photographs, {named}, at most {LARGEST} pixels a side of each")
+    pairs = (photographs.pair(int(position), LARGEST) for position in positions)
+    floats = ((to_float(pair["source"]), to_float(pair["target"])) for pair in pairs)
+
+    @torch.inference_mode()
+    def make(source: Tensor) -> Tensor:
+        return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
+
+    return pair_figures(make, floats, load_perceptual(), split=named, generator=sampler.name, seed=chosen.seed)
 
 
 def load_judge(chosen: Evaluate, metrics: Sequence[str]) -> FeatureNetwork | None:

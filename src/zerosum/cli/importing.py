@@ -15,12 +15,13 @@ from zerosum import api, gans
 from zerosum.cli import explain, say
 from zerosum.cli.options import options
 from zerosum.data import open_data
+from zerosum.data.photographs import shapes_of
 from zerosum.datacard import DataCard, Labels
 from zerosum.export.files import read_checkpoint
 from zerosum.export.formats import FORMATS, find_format, translated
 from zerosum.export.importer import Imported
 from zerosum.export.networks import Network, choose, find_networks
-from zerosum.recipe import Recipe
+from zerosum.recipe import Data, Recipe
 from zerosum.run import open_run, write
 from zerosum.training.state import State
 
@@ -56,7 +57,11 @@ def main(arguments: list[str]) -> int:
         name = find_format(checkpoint.average.tensors, chosen.format)
         imported = translated(checkpoint, name)
         recipe = make_recipe(imported, chosen)
-        card = read_card(imported, recipe, chosen) if chosen.data else make_card(imported, chosen.labels, sources["sha256"])
+        card = (
+            read_card(imported, recipe, chosen)
+            if chosen.data
+            else make_card(imported, recipe.data, chosen.labels, sources["sha256"])
+        )
         state = make_state(imported, recipe, card)
     except ValueError as error:
         raise ValueError(f"{chosen.file} cannot be imported: {explain(error)}") from None
@@ -103,9 +108,10 @@ def make_recipe(imported: Imported, chosen: Import) -> Recipe:
         resolution=resolution,
         colour="grey" if channels == 1 else "rgb",
         labels=(),
+        **imported.data,
     )
     config = TypeAdapter(gans.find(imported.family).config).validate_python(settings)
-    return replace(recipe, gan=config, data=data)
+    return replace(recipe, gan=config, data=data, train=replace(recipe.train, start=None))
 
 
 def read_card(imported: Imported, recipe: Recipe, chosen: Import) -> DataCard:
@@ -117,10 +123,9 @@ def read_card(imported: Imported, recipe: Recipe, chosen: Import) -> DataCard:
     if chosen.labels is not None:
         raise ValueError("--labels: the names of classes are those of --data; leave one of the two out")
     card = open_data(recipe.data).card
-    if card.shapes.get("image") != imported.image:
-        raise ValueError(
-            f"--data {chosen.data} gives images of shape {card.shapes.get('image')}, its generator {imported.image}"
-        )
+    for key, shape in image_shapes(imported, recipe.data).items():
+        if card.shapes.get(key) != shape:
+            raise ValueError(f"--data {chosen.data} gives images of shape {card.shapes.get(key)}, its generator {shape}")
     if imported.num_classes and len(card.labels.classes) != imported.num_classes:
         raise ValueError(
             f"--data {chosen.data} has {len(card.labels.classes)} classes, its generator {imported.num_classes}: leave it out"
@@ -128,7 +133,12 @@ def read_card(imported: Imported, recipe: Recipe, chosen: Import) -> DataCard:
     return card
 
 
-def make_card(imported: Imported, labels: str | None, content: str) -> DataCard:
+def image_shapes(imported: Imported, data: Data) -> dict[str, tuple[int, ...]]:
+    """The shapes of the images that the networks take and make, by their keys."""
+    return shapes_of(data, imported.image[0]) if data.kind == "photographs" else {"image": imported.image}
+
+
+def make_card(imported: Imported, data: Data, labels: str | None, content: str) -> DataCard:
     """What is known of the data: shapes and classes.
 
     Raises:
@@ -142,7 +152,7 @@ def make_card(imported: Imported, labels: str | None, content: str) -> DataCard:
         raise ValueError(f"--labels: {len(names)} names for the {number} classes of this generator")
     if len(set(names)) < number:
         raise ValueError(f"--labels: {next(name for name in names if names.count(name) > 1)!r} stands twice")
-    shapes: dict[str, tuple[int, ...]] = {"image": imported.image}
+    shapes = image_shapes(imported, data)
     if number:
         shapes["label"] = (number,)
     return DataCard(num_examples=0, content=f"imported {content}", shapes=shapes, labels=Labels(classes=names))
@@ -232,4 +242,7 @@ def summary(imported: Imported, name: str, folder: Path) -> str:
     ]
     if imported.discriminator is None:
         lines.append("remark    the file has no discriminator: training from here would begin with a new one")
-    return "\n".join([*lines, f"use it    zerosum sample {folder} -n 64 --out grid.png"])
+    use = f"zerosum sample {folder} -n 64 --out grid.png"
+    if scale := imported.data.get("scale"):
+        use = f"zerosum {'restore' if scale == 1 else 'upscale'} {folder} PICTURE ... --out made"
+    return "\n".join([*lines, f"use it    {use}"])

@@ -13,7 +13,7 @@ from zerosum.choosing import choose
 from zerosum.cli import say
 from zerosum.cli.options import options
 from zerosum.data.glance import glance
-from zerosum.recipe import Recipe
+from zerosum.recipe import Data, Recipe
 from zerosum.run import Run
 
 USAGE = """usage: zerosum train [FAMILY[:RECIPE]] [--data PATH] [--out DIR] [--any.field VALUE ...]
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     if first:
         say(f"training {name} on {chosen.recipe.data.path}, into {chosen.out}")
     api.train(chosen.recipe, chosen.out, console=Console(quiet=not first))
-    return say(whereabouts(Run(chosen.out), chosen.recipe.family)) if first else 0
+    return say(whereabouts(Run(chosen.out), chosen.recipe.family, chosen.recipe.data)) if first else 0
 
 
 def spelled_out(words: list[str]) -> list[str]:
@@ -87,7 +87,7 @@ def spelled_out(words: list[str]) -> list[str]:
     return full
 
 
-def whereabouts(run: Run, family: str) -> str:
+def whereabouts(run: Run, family: str, data: Data) -> str:
     """Where a run's results are, how healthy it is, whether its best checkpoint beats its last, and how to use it."""
     own = f" --family {family}" if "." in family else ""
     pictures = [f"samples   {picture}" for picture in run.pictures()[-1:]]
@@ -97,7 +97,11 @@ def whereabouts(run: Run, family: str) -> str:
         last, best = decline
         warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
         own = f" --checkpoint best{own}"
-    use = f"use it    zerosum sample {shlex.quote(str(run.folder))} -n 64 --out grid.png{own}"
+    folder = shlex.quote(str(run.folder))
+    use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
+    if data.kind == "photographs":
+        verb = "restore" if data.scale == 1 else "upscale"
+        use = f"use it    zerosum {verb} {folder} PICTURE ... --out {verb}d{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
 
 

@@ -6,12 +6,13 @@ from zerosum.caches import cache_folder
 from zerosum.data.cache import prepared
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
+from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
 from zerosum.recipe import Data
 
-__all__ = ["Dataset", "Images", "Points", "Report", "check", "modes", "modes_found", "open_data", "split"]
+__all__ = ["Dataset", "Images", "Photographs", "Points", "Report", "check", "modes", "modes_found", "open_data", "split"]
 
 
 def open_data(settings: Data, cache: Path | None = None) -> Dataset:
@@ -27,4 +28,6 @@ def open_data(settings: Data, cache: Path | None = None) -> Dataset:
     """
     if settings.path in MIXTURES:
         return Points(settings.path)
+    if settings.kind == "photographs":
+        return prepared_photographs(settings, cache or cache_folder())
     return prepared(settings, cache or cache_folder())

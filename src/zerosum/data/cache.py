@@ -55,7 +55,7 @@ def prepared(settings: Data, cache: Path) -> Images:
         with open_source(settings.path) as source:
             labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
             dataset = _prepare_or_explain(source, settings, folder)
-    _judge(dataset.skipped, len(dataset), settings)
+    judge_skipped(dataset.skipped, len(dataset), settings)
     return dataset
 
 
@@ -76,7 +76,7 @@ def _open_whole(folder: Path) -> Images | None:
         return None
 
 
-def _judge(skipped: Skipped, num_readable: int, settings: Data) -> None:
+def judge_skipped(skipped: Skipped, num_readable: int, settings: Data) -> None:
     """Refuse unreadable images, or say once that they are left out."""
     if not skipped:
         return
@@ -92,19 +92,19 @@ def _judge(skipped: Skipped, num_readable: int, settings: Data) -> None:
 
 def _prepare(source: Source, settings: Data, folder: Path) -> Images:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
+    sweep(folder.parent)
     work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
     try:
         kept, skipped = _write_images(source, settings, work / "images.npy")
         if not kept:
-            _judge(skipped, 0, settings)
+            judge_skipped(skipped, 0, settings)
         _write_rest(source, settings, work, np.array(kept), skipped)
         return _publish(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _sweep(cache: Path) -> None:
+def sweep(cache: Path) -> None:
     """Remove what killed processes left half-written, once nobody has touched it for a day."""
     for work in cache.glob(f"{UNFINISHED}{24 * '[0-9a-f]'}-*"):
         with suppress(OSError):  # its owner may be alive and just renaming it

@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +28,10 @@ class Dataset(ABC):
         "image": uint8 `[N, C, H, W]`, those where `mirrored` (bool `[N]`) holds flipped left to right; "label": float32
         `[N, L]` when there are labels, one-hot or the encoded columns; points: only "point", float32 `[N, 2]`.
         """
+
+    def drawn(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int]) -> Batch:
+        """As `batch`, for training: what is made of examples at random, such as crops, is a function of `seeds`."""
+        return self.batch(indices, mirrored)
 
 
 def split(count: int, held_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -74,11 +74,12 @@ class Feed:
             mirrored = np.random.default_rng(derive_seed(self.seed, "mirror", number)).random(self.batch) < 0.5
         size = self.batch // self.parts
         cuts = [slice(part * size, (part + 1) * size) for part in self.own]
-        return [self.dataset.batch(indices[cut], None if mirrored is None else mirrored[cut]) for cut in cuts]
+        seeds = [derive_seed(self.seed, "example", number, place) for place in range(self.batch)]
+        return [self.dataset.drawn(indices[cut], None if mirrored is None else mirrored[cut], seeds[cut]) for cut in cuts]
 
     def _place(self, key: str, value: Tensor) -> Tensor:
         value = value.to(self.device, non_blocking=True)
-        layout = torch.channels_last if self.channels_last and key == "image" else torch.preserve_format
+        layout = torch.channels_last if self.channels_last and value.dim() == 4 else torch.preserve_format
         return to_float(value, layout)
 
 

@@ -8,6 +8,7 @@ from zerosum.export.importer import Imported, Importer
 from zerosum.export.networks import Checkpoint
 from zerosum.export.nvidia import NVIDIA
 from zerosum.export.r3gan import R3GAN
+from zerosum.export.realesrgan import REALESRGAN
 from zerosum.export.studiogan import STUDIOGAN
 
 FORMATS: dict[str, Importer] = {
@@ -16,6 +17,7 @@ FORMATS: dict[str, Importer] = {
     "r3gan": R3GAN,
     "dcgan-example": DCGAN_EXAMPLE,
     "studiogan": STUDIOGAN,
+    "realesrgan": REALESRGAN,
 }
 """By the name that `--format` takes."""
 

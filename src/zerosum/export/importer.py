@@ -28,6 +28,8 @@ class Imported:
     """The same as they were trained."""
     discriminator: dict[str, Tensor] | None = None
     """None: the file has none."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """Settings of the data that differ from that recipe's, beside resolution and colour."""
     num_classes: int = 0
     """Classes of a conditional generator; 0: it has none."""
     ignored: dict[str, str] = field(default_factory=dict)

@@ -12,8 +12,8 @@ from zerosum.export.unpickle import Described
 MAX_DEPTH, MAX_LAYERS = 60, 100_000
 """Modules within modules, and all modules of a network."""
 
-AVERAGE = ("G_ema", "g_ema", "Gen_ema", "netG_ema", "ema")
-GENERATOR = ("G", "g", "Gen", "netG", "generator", "state_dict", "")
+AVERAGE = ("G_ema", "g_ema", "Gen_ema", "netG_ema", "ema", "params_ema")
+GENERATOR = ("G", "g", "Gen", "netG", "generator", "state_dict", "params", "")
 DISCRIMINATOR = ("D", "d", "Dis", "netD", "discriminator")
 """What authors call a network in a file that holds several; one that stands alone is called ""."""
 
