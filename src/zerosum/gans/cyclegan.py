@@ -1,9 +1,9 @@
 """CycleGAN: pictures of one kind made into another, horses into zebras and back, learned without pairs.
 
-Zhu et al. 2017, "Unpaired image-to-image translation using cycle-consistent adversarial networks" (arXiv 1703.10593). G makes b of
-a, F makes a of b. Both generators together lower E[(D_B(G(a)) - 1)^2] + E[(D_A(F(b)) - 1)^2] + 10 (|F(G(a)) - a| + |G(F(b)) - b|)
-and 5 (|G(b) - b| + |F(a) - a|), which keeps colours (sec. 3, 5.2); both discriminators lower (E[(D(x) - 1)^2] + E[D(made)^2]) / 2,
-where what was made comes, half of the time, from a pool of the last 50 (sec. 4).
+Zhu et al. 2017, "Unpaired image-to-image translation using cycle-consistent adversarial networks" (arXiv 1703.10593). G makes b
+of a, F makes a of b. Both generators together lower E[(D_B(G(a)) - 1)^2] + E[(D_A(F(b)) - 1)^2] +
+10 (|F(G(a)) - a| + |G(F(b)) - b|) and 5 (|G(b) - b| + |F(a) - a|), which keeps colours (sec. 3, 5.2). Discriminators lower
+(E[(D(x) - 1)^2] + E[D(made)^2]) / 2, where half of what was made is from a pool of 50 earlier pictures (sec. 4).
 
 The networks are those of the released code: with the authors' weights they give the authors' pictures and scores. What differs:
 discriminators see what the generators make after their update, not before; pools are kept in 8 bits, as real pictures are, and
@@ -210,8 +210,8 @@ def check_shapes(config: Config, shapes: Shapes) -> tuple[int, int]:
         raise ValueError(f"data.resolution must be divisible by {ResNetGenerator.multiple}, not {size[0]}")
     if size[0] < smallest_side(config.layers):
         raise ValueError(
-            f"discriminators of {config.layers} layers need {smallest_side(config.layers)} pixels a side, but data.resolution is "
-            f"{size[0]}: choose fewer gan.layers"
+            f"discriminators of {config.layers} layers need {smallest_side(config.layers)} pixels a side, but data.resolution "
+            f"is {size[0]}: choose fewer gan.layers"
         )
     return a, b
 

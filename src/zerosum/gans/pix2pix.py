@@ -5,9 +5,9 @@ the source beside the picture, s and t or s and G(s), and lowers (-E[log D(s, t)
 lowers -E[log D(s, G(s))] + 100 |t - G(s)| (eq. 4).
 
 The networks are those of the released code: with the authors' weights they give the authors' images and scores. What differs:
-each player's turn draws its own dropout, where theirs shows both the same picture; dropout is for training alone, so a picture is
-a function of its source; instance norm with gains is what their batch norm is at a batch of one, in training and in their tests;
-`luma` is ours.
+each player's turn draws its own dropout, where theirs shows both the same picture; dropout is for training alone, so a picture
+is a function of its source; instance norm with gains is what their batch norm is at a batch of one, in training and in their
+tests; `luma` is ours.
 """
 
 from typing import Literal
@@ -61,7 +61,7 @@ class Config(GANConfig):
     l1: float = 100.0
     """Weight of the mean absolute difference of pixels in [-1, 1]."""
     luma: Literal["made", "kept"] = "made"
-    """Kept, of colouring: the generator's picture is brought to the source's grey values, so that it decides on colours alone."""
+    """Kept, of colouring: what is made is brought to the source's grey values, so that colours alone are made up."""
 
     def __post_init__(self) -> None:
         positive(width=self.width, downs=self.downs, blocks=self.blocks, layers=self.layers)
@@ -93,7 +93,7 @@ class UNet(nn.Module):
             above, made = width if innermost else 2 * width, outputs if outermost else below
             self.up.append(nn.ConvTranspose2d(above, made, 4, 2, 1, bias=bias or outermost))
             self.up_norm.append(nn.Identity() if outermost else norm(config.norm, made, gains=True))
-            drops = FIRST_DROPOUT <= level and not innermost
+            drops = level >= FIRST_DROPOUT and not innermost
             self.drop.append(nn.Dropout(config.dropout) if drops else nn.Identity())
         initialise(self)
 
@@ -212,12 +212,13 @@ def check_side(side: int, multiple: int, config: Config) -> None:
     """
     if side % multiple:
         raise ValueError(
-            f"the generator needs sides divisible by {multiple}, but data.resolution is {side}: choose another, or fewer gan.downs"
+            f"the generator needs sides divisible by {multiple}, but data.resolution is {side}: choose another, or fewer "
+            "gan.downs"
         )
     if side < smallest_side(config.layers):
         raise ValueError(
-            f"a discriminator of {config.layers} layers needs {smallest_side(config.layers)} pixels a side, but data.resolution is "
-            f"{side}: choose fewer gan.layers"
+            f"a discriminator of {config.layers} layers needs {smallest_side(config.layers)} pixels a side, but "
+            f"data.resolution is {side}: choose fewer gan.layers"
         )
 
 

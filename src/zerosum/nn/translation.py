@@ -70,7 +70,7 @@ class PatchDiscriminator(nn.Module):
 def smallest_side(layers: int) -> int:
     """Pixels a side from which a `PatchDiscriminator` gives a score."""
     # Two convolutions without stride take one pixel each off the maps that the others halve `layers` times.
-    return 3 * 2**layers
+    return 3 << layers
 
 
 class ResidualBlock(nn.Module):
