@@ -58,6 +58,10 @@ class Pairs(Dataset):
     def drawn(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int]) -> Batch:
         return self._pairs(indices, mirrored, places(seeds, self.jitter))
 
+    def pair(self, position: int, largest: int) -> Batch:
+        """A batch of one pair, to judge by; `largest` is of data sets whose examples are of any size."""
+        return self.batch(np.array([position]))
+
     def _pairs(self, indices: np.ndarray, mirrored: np.ndarray | None, corners: np.ndarray) -> Batch:
         """Sources and targets uint8 `[N, C, H, W]`, both cut at the same corners `[N, 2]`."""
         sides = {"source": (self.source, self.rows[0]), "target": (self.target, self.rows[1])}
@@ -84,6 +88,10 @@ class Colouring(Dataset):
 
     def drawn(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int]) -> Batch:
         return self._pairs(indices, mirrored, places(seeds, self.jitter))
+
+    def pair(self, position: int, largest: int) -> Batch:
+        """A batch of one pair, to judge by, see `Pairs.pair`."""
+        return self.batch(np.array([position]))
 
     def _pairs(self, indices: np.ndarray, mirrored: np.ndarray | None, corners: np.ndarray) -> Batch:
         target = cut(self.pictures.batch(indices, mirrored)["image"], corners, self.jitter)
