@@ -45,7 +45,7 @@ def gan_and_data(recipe: Recipe) -> tuple[GAN, Dataset]:
 def given_to(gan: GAN, dataset: Dataset, n: int) -> dict[str, Tensor]:
     """What `n` samples are made from besides noise."""
     if "source" in gan.given:
-        return {"source": to_float(dataset.batch(np.arange(n))["source"])}
+        return {"source": to_float(dataset.batch(np.arange(n))[gan.takes])}
     return {"label": label_rows(dataset.card.labels, n, None)} if gan.given else {}
 
 

@@ -18,8 +18,13 @@ def build(recipe: Recipe) -> GAN:
     """The recipe's networks, without memory for their weights."""
     resolution, channels = recipe.data.resolution, 1 if recipe.data.colour == "grey" else 3
     shapes = {"image": (channels, resolution, resolution), "label": (10,)}
+    picture = shapes["image"]
     if recipe.data.kind == "photographs":
         shapes = shapes_of(recipe.data, channels)
+    if recipe.data.kind in ("pairs", "colouring"):
+        shapes = {"source": (1 if recipe.data.kind == "colouring" else channels, *picture[1:]), "target": picture}
+    if recipe.data.kind == "unpaired":
+        shapes = {"a": picture, "b": picture}
     with torch.device("meta"):
         return gans.find(recipe.family).gan(recipe.gan, {"point": (2,)} if recipe.data.path in ("ring", "grid") else shapes)
 

@@ -315,11 +315,13 @@ def make_jobs(
     if "label" in state.gan.given:
         given = {"label": (label_rows(labels, n, None) if labels.classes else real["label"]).to(device)}
     if "source" in state.gan.given:
-        given = {"source": to_float(real["source"].to(device))}
+        given = {"source": to_float(real[state.gan.takes].to(device))}
     if distributed.rank() == 0:
-        shown = real[state.gan.makes]
-        pixels = shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else shown.numpy()
-        write(run.samples_folder / "real.png", picture(pixels, columns))
+        names = {"real": state.gan.makes} | ({"source": state.gan.takes} if "source" in state.gan.given else {})
+        for name, key in names.items():
+            shown = real[key]
+            pixels = shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else shown.numpy()
+            write(run.samples_folder / f"{name}.png", picture(pixels, columns))
     sample = sample_job(run, every.sample_every, given, n, columns, device)
     if distributed.rank() == 0 and state.step == 0:
         sample.run(state, {})

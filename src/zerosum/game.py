@@ -60,6 +60,8 @@ class GAN(nn.Module, ABC):
     """Whether labels must be classes, one-hot; else they may also be attributes or continuous values."""
     makes: str = "image"
     """The batch key whose distribution is learned."""
+    takes: str = "source"
+    """Of a family that is given a "source": the batch key that has sources."""
     sampler: ClassVar[tuple[str, ...]] = ("generator",)
     """Submodules that sampling needs."""
 
@@ -136,11 +138,20 @@ class HasLatents(Protocol):
 
 @runtime_checkable
 class HasReach(Protocol):
-    """A GAN that makes a picture from a picture, each pixel from those nearby: it works on a picture of any size, in tiles."""
+    """A GAN that makes a picture from a picture of any size; in tiles, if each pixel is made from those nearby."""
 
     scale: int
     """Pixels a side that a pixel of the source becomes."""
-    reach: int
-    """How far away, in pixels of the source, a pixel of the source can change the result."""
+    reach: int | None
+    """How far away, in pixels of the source, a pixel of the source can change the result; None: everywhere, for statistics of
+    the whole picture go into all of it."""
     multiple: int
     """What the sides of a source must be divisible by."""
+
+
+@runtime_checkable
+class HasReverse(Protocol):
+    """A GAN that makes pictures of one kind from another, and also the other way round."""
+
+    def reverse(self, given: Batch, noise: Noise) -> Tensor:
+        """Pictures of the kind of `takes` from sources of the kind of `makes`, `[N, C, H, W]` in [-1, 1]."""

@@ -135,6 +135,21 @@ class KeptNoise(Noise):
         return values
 
 
+class SilentNoise(Noise):
+    """No noise, for samples in which nothing is random."""
+
+    def __init__(self, num_samples: int) -> None:
+        self.num_samples = num_samples
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def normal(self, *shape: int) -> Tensor:
+        raise AssertionError("nothing here is random")
+
+    uniform = normal
+
+
 def truncated(values: Tensor, distribution: Distribution, threshold: float) -> Tensor:
     """Values of that distribution as values of the same distribution cut off at +-threshold, in the same order.
 

@@ -90,9 +90,16 @@ class Data:
 
     path: str = "fashion"
     """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
-    kind: Literal["images", "photographs"] = "images"
-    """What the examples are: images brought to one size; or of photographs of any size random crops, with what a degradation
-    makes of them: pairs of "source" and "target"."""
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired"] = "images"
+    """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
+    of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
+    pairs made of any images; or unpaired: pictures of two kinds that need not belong together."""
+    sides: tuple[str, str] = ("A", "B")
+    """Of pairs and unpaired: the sub-folders (or classes) of what is given and of what is to be made of it. In a file that
+    shows both, A is the left half and B the right one: B A goes from right to left."""
+    jitter: int = 0
+    """Of pairs, colouring and unpaired: pixels by which images are prepared larger than the resolution, so that crops at random
+    places are trained on (pix2pix: 30 at 256); the middle is looked at."""
     resolution: int = 32
     """Width and height of the prepared images, in pixels; of photographs, of the crops."""
     scale: Literal[1, 2, 4] = 4
@@ -115,7 +122,15 @@ class Data:
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise ValueError("data.path is empty: give a folder, an archive, a file, or the name of embedded data")
-        not_negative(held_out=self.held_out)
+        not_negative(held_out=self.held_out, jitter=self.jitter)
+        if self.sides[0] == self.sides[1]:
+            raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
+        if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):
+            raise ValueError(f"data.jitter is for pairs, colouring and unpaired, not for data.kind {self.kind}: set it to 0")
+        if self.kind == "unpaired" and self.held_out:
+            raise ValueError(
+                f"data.held_out must be 0 for unpaired data, not {self.held_out}: nothing is examined by them there"
+            )
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
         if self.kind == "photographs" and self.resolution % (4 * self.scale):

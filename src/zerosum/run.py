@@ -68,7 +68,7 @@ class Run:
 
     @property
     def samples_folder(self) -> Path:
-        """Grids of samples from fixed latents, named by images seen, and real.png."""
+        """Grids of samples from fixed latents, named by images seen; real.png, and source.png of pictures from pictures."""
         return self.folder / "samples"
 
     def plain_recipe(self) -> dict[str, Any]:

@@ -236,7 +236,7 @@ class Sampler:
             ValueError: a label that it does not have, or it must be given more than a label.
         """
         if "source" in self.gan.given:
-            raise ValueError("this generator makes pictures from pictures: use zerosum upscale or zerosum restore")
+            raise ValueError("this generator makes pictures from pictures: use zerosum upscale, restore, translate or colour")
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
         if "label" not in self.gan.given:

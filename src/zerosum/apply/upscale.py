@@ -1,4 +1,4 @@
-"""Pictures of any size made larger, or restored, by a trained generator, in bounded memory.
+"""Pictures of any size made larger, restored, translated or coloured by a trained generator, in bounded memory.
 
 What is read: all that data sets are read from, so CMYK (converted without colour management) and 16-bit grey too (reduced to
 8 bits; of 16-bit colour Pillow itself keeps 8). A picture is turned upright as its EXIF orientation says; its other EXIF data
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from torch import Tensor
 from zerosum.apply.tiles import Area, Window, needed_overlap, run_window, windows
 from zerosum.data.feed import to_float
 from zerosum.data.images import UnreadableError, naming_damage, opaque, open_image, upright
-from zerosum.game import HasReach
+from zerosum.data.pairs import grey
+from zerosum.game import HasReach, HasReverse
 from zerosum.noise import SeededNoise
 from zerosum.pictures import to_pixels
 from zerosum.sampling import Sampler
@@ -29,8 +30,13 @@ Pixels = NDArray[np.uint8]
 Show = Callable[[list[Window]], Iterable[Window]]
 """Goes through the windows, perhaps with a progress bar."""
 
+Becomes = Literal["same", "other", "coloured"]
+"""What a picture becomes: the same but better, grey if it is grey; one of another kind; or a coloured one of its greys."""
+
 WINDOW = 768
 """Pixels of the result a side that are made at once, overlap included, where no tile is given."""
+OVERLAP = 32
+"""Pixels of overlap where a tile is given for a generator that takes statistics of all that it sees."""
 SAVED = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """Endings that are kept, and their formats; all others become .png."""
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -60,23 +66,40 @@ class Enlarger:
 
     Args:
         sampler: `zerosum.load` of a run.
-        tile: pixels of the source a side that are made at once; None: as fit into 768 pixels of the result.
+        tile: pixels of the source a side that are made at once; None: as fit into 768 pixels of the result, or the whole
+            picture where its statistics go into every pixel (instance norm): tiles may then differ from each other.
         overlap: pixels around them that are seen too; None: as many as are needed for the same values to 1e-4.
+        becomes: see `Becomes`.
+        reverse: make pictures of the kind of the sources from those of the other kind.
 
     Raises:
-        ValueError: the generator does not make a picture from a picture, or numbers out of range.
+        ValueError: the generator does not make a picture from a picture, or not in reverse, or numbers out of range.
     """
 
-    def __init__(self, sampler: Sampler, tile: int | None = None, overlap: int | None = None) -> None:
-        gan = sampler.gan
+    def __init__(
+        self,
+        sampler: Sampler,
+        tile: int | None = None,
+        overlap: int | None = None,
+        becomes: Becomes = "same",
+        reverse: bool = False,
+    ) -> None:
+        gan, shapes, name = sampler.gan, sampler.card.shapes, sampler.name or "this generator"
         if gan.given != {"source"} or not isinstance(gan, HasReach):
             raise ValueError(
-                f"{sampler.name or 'this generator'} does not make larger or restored pictures: train esrgan, or import one"
+                f"{name} does not make pictures from pictures: train esrgan, or import one; or train pix2pix or cyclegan"
             )
+        if reverse and not isinstance(gan, HasReverse):
+            raise ValueError(f"{name} goes one way: leave out --reverse, train cyclegan, or pix2pix with --data.sides B A")
         if (tile is not None and tile < 1) or (overlap is not None and overlap < 0):
             raise ValueError(f"the tile must be at least 1 and the overlap at least 0 pixels, not {tile} and {overlap}")
-        self.sampler, self.scale, self.multiple = sampler, gan.scale, gan.multiple
-        self.channels = sampler.card.shapes["source"][0]
+        self.sampler, self.becomes, self.scale, self.multiple = sampler, becomes, gan.scale, gan.multiple
+        self.make = gan.reverse if reverse and isinstance(gan, HasReverse) else gan.sample
+        sides = (gan.makes, gan.takes) if reverse else (gan.takes, gan.makes)
+        self.channels, self.made_channels = (shapes[side][0] for side in sides)
+        if gan.reach is None:
+            self.overlap, self.tile = OVERLAP if overlap is None else overlap, tile
+            return
         if overlap is None:
             overlap = needed_overlap(self, self.channels, self.scale, gan.reach, gan.multiple, sampler.device)
         self.overlap = overlap
@@ -85,30 +108,44 @@ class Enlarger:
     @torch.inference_mode()
     def __call__(self, source: Tensor) -> Tensor:
         """What the generator makes of a source `[1, C, h, w]` in [-1, 1], all at once."""
-        return self.sampler.gan.sample({"source": source}, SeededNoise([0], self.sampler.device))
+        return self.make({"source": source}, SeededNoise([0], self.sampler.device))
+
+    def channels_of(self, channels: int) -> int:
+        """How many channels, 1 or 3, a picture of so many becomes.
+
+        Raises:
+            ValueError: colours for a generator of grey pictures.
+        """
+        if channels > self.channels and self.becomes != "coloured":
+            raise ValueError(
+                "this generator was trained on grey pictures and takes no colours: convert the picture to grey"
+                + (", or use zerosum colour" if self.made_channels == 3 else "")
+            )
+        return channels if self.becomes == "same" else self.made_channels
 
     def enlarge(self, pixels: Pixels, out: Pixels | None = None, show: Show = iter) -> Pixels:
-        """Pixels uint8 `[H * scale, W * scale, C]` of pixels uint8 `[H, W, C]`, C 1 or 3; both may be memory maps.
+        """Pixels uint8 `[H * scale, W * scale, K]` of pixels uint8 `[H, W, C]`, K and C 1 or 3; both may be memory maps.
 
         Args:
             out: where they are written; None: a new array.
             show: see `Show`.
 
         Raises:
-            ValueError: colours for a generator of grey pictures.
+            ValueError: as `channels_of`.
         """
         height, width, channels = pixels.shape
-        if channels > self.channels:
-            raise ValueError("this generator was trained on grey pictures and takes no colours: convert the picture to grey")
-        made: Pixels = np.empty((height * self.scale, width * self.scale, channels), np.uint8) if out is None else out
+        kept = self.channels_of(channels)
+        made: Pixels = np.empty((height * self.scale, width * self.scale, kept), np.uint8) if out is None else out
 
         def read(area: Area) -> Tensor:
             part = torch.from_numpy(np.array(pixels[area].transpose(2, 0, 1)[None], order="C"))
+            part = grey(part) if channels > self.channels else part
             return to_float(part.to(self.sampler.device)).expand(-1, self.channels, -1, -1)
 
-        for window in show(list(windows(height, width, self.tile, self.overlap, self.multiple))):
+        tile = self.tile or max(height, width)
+        for window in show(list(windows(height, width, tile, self.overlap, self.multiple))):
             images = run_window(self, read, window, (height, width), self.scale)
-            if channels < self.channels:
+            if kept < self.made_channels:
                 images = images.mean(1, keepdim=True)
             rows, columns = (slice(side.start * self.scale, side.stop * self.scale) for side in window.kept)
             made[rows, columns] = to_pixels(images)[0]
@@ -161,7 +198,9 @@ def save_photo(photo: Photo, path: Path) -> None:
 
 
 def enlarge_file(enlarger: Enlarger, source: Path, target: Path, show: Show = iter) -> tuple[int, int]:
-    """Read a picture, enlarge or restore it through a memory map beside the target, and write it. Returns width and height.
+    """Read a picture, make another of it through a memory map beside the target, and write it. Returns width and height.
+
+    A colour profile is of grey or of colours: it is left out where one becomes the other.
 
     Raises:
         ValueError: as `read_photo`, `Enlarger.enlarge` and `save_photo`.
@@ -169,14 +208,15 @@ def enlarge_file(enlarger: Enlarger, source: Path, target: Path, show: Show = it
     """
     photo, scale = read_photo(source), enlarger.scale
     height, width, channels = photo.pixels.shape
+    kept = enlarger.channels_of(channels)
     with tempfile.TemporaryFile(dir=target.parent) as file:
-        out = np.memmap(file, np.uint8, "w+", shape=(height * scale, width * scale, channels))
+        out = np.memmap(file, np.uint8, "w+", shape=(height * scale, width * scale, kept))
         enlarger.enlarge(photo.pixels, out, show)
         alpha = photo.alpha
         if alpha is not None and scale > 1:
             larger = Image.fromarray(alpha).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
             alpha = np.asarray(larger)
-        save_photo(Photo(out, alpha, photo.exif, photo.profile), target)
+        save_photo(Photo(out, alpha, photo.exif, photo.profile if kept == channels else None), target)
         del out
     return width * scale, height * scale
 

@@ -15,6 +15,8 @@ VERBS = {
     "directions": "find directions of latents that change samples in one way",
     "upscale": "make pictures larger with a trained run",
     "restore": "make old or spoilt pictures new with a trained run",
+    "translate": "make pictures of one kind into another with a trained run",
+    "colour": "give grey pictures colours with a trained run",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",

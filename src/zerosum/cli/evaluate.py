@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Images, Photographs, open_data, split
+from zerosum.data import Colouring, Images, Pairs, Photographs, open_data, split
 from zerosum.data.feed import to_float
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
@@ -295,10 +295,10 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
 
 
 def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
-    """What a run makes of the photographs that were held out, or of others; the first process does it alone.
+    """What a run makes of the pairs that were held out, or of others; the first process does it alone.
 
     Raises:
-        ValueError: metrics are named, the data is not of photographs or has changed, or fewer than 2 were held out.
+        ValueError: metrics are named, the data is not of pairs or has changed, or fewer than 2 were held out.
     """
     if chosen.metrics is not None:
         raise ValueError(
@@ -306,17 +306,20 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
         )
     if distributed.rank() > 0:
         return []
-    photographs = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
-    if not isinstance(photographs, Photographs):
-        raise ValueError(f"{settings.path} is not data of photographs (data.kind): pairs of another kind are not judged yet")
-    if chosen.against is None and photographs.card.content != sampler.card.content:
-        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on; give photographs with --against")
-    positions = split(len(photographs), settings.held_out)[1] if chosen.against is None else np.arange(len(photographs))
+    dataset = open_pairs(chosen, settings)
+    if chosen.against is None and dataset.card.content != sampler.card.content:
+        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on; give pairs with --against")
+    positions = split(len(dataset), settings.held_out)[1] if chosen.against is None else np.arange(len(dataset))
     if len(positions) < 2:
-        raise ValueError(f"{chosen.path} held out {len(positions)} photographs, and 2 are needed: give others with --against")
+        raise ValueError(f"{chosen.path} held out {len(positions)} pairs, and 2 are needed: give others with --against")
     named, positions = "held out" if chosen.against is None else chosen.against, positions[: chosen.n]
-    console.print(f"{chosen.path}: {len(positions)} photographs, {named}, at most {LARGEST} pixels a side of each")
-    pairs = (photographs.pair(int(position), LARGEST) for position in positions)
+    what = (
+        f"photographs, {named}, at most {LARGEST} pixels a side of each"
+        if settings.kind == "photographs"
+        else f"pairs, {named}"
+    )
+    console.print(f"{chosen.path}: {len(positions)} {what}")
+    pairs = (dataset.pair(int(position), LARGEST) for position in positions)
     floats = ((to_float(pair["source"]), to_float(pair["target"])) for pair in pairs)
 
     @torch.inference_mode()
@@ -324,6 +327,25 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
         return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
 
     return pair_figures(make, floats, load_perceptual(), split=named, generator=sampler.name, seed=chosen.seed)
+
+
+def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring:
+    """The pairs that a run is judged by: its own, or those of --against; of a run on unpaired data its folders A and B.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if settings.kind == "unpaired":
+        if chosen.against is None:
+            raise ValueError(
+                f"{settings.path} has no pairs to judge {chosen.path} by: give --against a folder whose sub-folders A and B "
+                "hold pictures of equal names"
+            )
+        settings = replace(settings, kind="pairs", sides=("A", "B"))
+    dataset = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
+    if not isinstance(dataset, Photographs | Pairs | Colouring):
+        raise ValueError(f"{settings.path} is not data of pairs: data.kind is {settings.kind}")
+    return dataset
 
 
 def load_judge(chosen: Evaluate, metrics: Sequence[str]) -> FeatureNetwork | None:

@@ -99,10 +99,17 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
     use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
-    if data.kind == "photographs":
-        verb = "restore" if data.scale == 1 else "upscale"
-        use = f"use it    zerosum {verb} {folder} PICTURE ... --out {verb}d{own}"
+    if data.kind != "images":
+        verb, out = verb_for(data)
+        use = f"use it    zerosum {verb} {folder} PICTURE ... --out {out}{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
+
+
+def verb_for(data: Data) -> tuple[str, str]:
+    """The verb that makes pictures from pictures with a run on such data, and a folder for them."""
+    if data.kind == "photographs":
+        return ("restore", "restored") if data.scale == 1 else ("upscale", "upscaled")
+    return ("colour", "coloured") if data.kind == "colouring" else ("translate", "translated")
 
 
 def data_path(arguments: list[str]) -> str:

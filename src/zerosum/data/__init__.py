@@ -1,18 +1,44 @@
 """Files to batches: any images in, prepared once into a memory map, drawn by position ever after."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from zerosum.caches import cache_folder
 from zerosum.data.cache import prepared
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
+from zerosum.data.pairs import Colouring, Pairs, prepared_colouring, prepared_pairs
 from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
+from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
-__all__ = ["Dataset", "Images", "Photographs", "Points", "Report", "check", "modes", "modes_found", "open_data", "split"]
+__all__ = [
+    "Colouring",
+    "Dataset",
+    "Images",
+    "Pairs",
+    "Photographs",
+    "Points",
+    "Report",
+    "Unpaired",
+    "check",
+    "modes",
+    "modes_found",
+    "open_data",
+    "split",
+]
+
+PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
+    "images": prepared,
+    "photographs": prepared_photographs,
+    "pairs": prepared_pairs,
+    "colouring": prepared_colouring,
+    "unpaired": prepared_unpaired,
+}
+"""What opens each kind of data from the cache."""
 
 
 def open_data(settings: Data, cache: Path | None = None) -> Dataset:
@@ -28,6 +54,4 @@ def open_data(settings: Data, cache: Path | None = None) -> Dataset:
     """
     if settings.path in MIXTURES:
         return Points(settings.path)
-    if settings.kind == "photographs":
-        return prepared_photographs(settings, cache or cache_folder())
-    return prepared(settings, cache or cache_folder())
+    return PREPARED[settings.kind](settings, cache or cache_folder())

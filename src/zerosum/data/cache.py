@@ -6,8 +6,8 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +31,16 @@ Skipped = list[tuple[str, str]]
 logger = logging.getLogger("zerosum.data")
 
 
-def key(settings: Data) -> str:
+def key(settings: Data, part: Sequence[str] = ()) -> str:
     """Names a prepared data set: a hash of the files' places, sizes and times, and of the settings that matter.
+
+    Args:
+        part: which part of what lies there, if not all.
 
     Raises:
         FileNotFoundError: nothing lies at the path.
     """
-    chosen = [settings.resolution, settings.fit, settings.colour, list(settings.labels)]
+    chosen = [settings.resolution, settings.fit, settings.colour, list(settings.labels), *part]
     return hashlib.sha256(json.dumps([FORMAT, stamps(settings.path), chosen]).encode()).hexdigest()[:24]
 
 
@@ -49,13 +52,22 @@ def prepared(settings: Data, cache: Path) -> Images:
         ValueError: no images; labels that cannot be used; unreadable images and `settings.broken` is "refuse", or nothing
             readable; the cache cannot be written.
     """
-    folder = cache / key(settings)
+    dataset = prepared_source(settings, cache / key(settings), lambda: open_source(settings.path))
+    judge_skipped(dataset.skipped, len(dataset), settings)
+    return dataset
+
+
+def prepared_source(settings: Data, folder: Path, opened: Callable[[], AbstractContextManager[Source]]) -> Images:
+    """The data set in that folder of the cache; prepared from the source first if it is not there, or not whole.
+
+    Raises:
+        ValueError: as `prepared`, but that some images are unreadable is left to the caller.
+    """
     dataset = _open_whole(folder)
     if dataset is None:
-        with open_source(settings.path) as source:
+        with opened() as source:
             labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
             dataset = _prepare_or_explain(source, settings, folder)
-    judge_skipped(dataset.skipped, len(dataset), settings)
     return dataset
 
 

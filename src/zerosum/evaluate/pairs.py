@@ -83,9 +83,11 @@ def pair_figures(
     """
     made, nothing, name = list[Mapping[str, float]](), list[Mapping[str, float]](), "source"
     for source, target in pairs:
-        name = "bicubic" if source.shape != target.shape else "source"
+        name = "bicubic" if source.shape[2:] != target.shape[2:] else "source"
         made.append(judge_pair(make(source), target, perceptual))
-        nothing.append(judge_pair(do_nothing(source, target.shape[2:]), target, perceptual))
+        free = do_nothing(source, target.shape[2:])
+        free = free.mean(1, keepdim=True) if free.shape[1] > target.shape[1] else free.expand_as(target)
+        nothing.append(judge_pair(free, target, perceptual))
     figures = []
     for metric in HIGHER_IS_BETTER:
         ours, theirs = ([row[metric] for row in rows] for rows in (made, nothing))

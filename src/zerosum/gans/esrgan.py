@@ -21,7 +21,7 @@ from zerosum.features.perceptual import Perceptual, load_perceptual
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, relativistic_average_d, relativistic_average_g, score_notes
 from zerosum.nn.picture_discriminators import UNetDiscriminator, VGGDiscriminator
-from zerosum.noise import Noise
+from zerosum.noise import Noise, SilentNoise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, cosine, exponential
 
@@ -197,7 +197,7 @@ class ESRGAN(GAN):
         return Loss(terms)
 
     def _fakes(self, batch: Batch) -> Tensor:
-        return self.sample({"source": batch["source"]}, _Silent(len(batch["source"])))
+        return self.sample({"source": batch["source"]}, SilentNoise(len(batch["source"])))
 
     def _adversarial(self, fakes: Tensor, target: Tensor) -> Tensor:
         fake = self.discriminator(fakes)
@@ -216,21 +216,6 @@ class ESRGAN(GAN):
         with torch.no_grad():
             wanted = self._distance.maps(target)
         return self._distance(self._distance.maps(fakes), wanted).mean()
-
-
-class _Silent(Noise):
-    """No noise, for samples in which nothing is random."""
-
-    def __init__(self, num_samples: int) -> None:
-        self.num_samples = num_samples
-
-    def __len__(self) -> int:
-        return self.num_samples
-
-    def normal(self, *shape: int) -> Tensor:
-        raise AssertionError("nothing here is random")
-
-    uniform = normal
 
 
 def make_discriminator(config: Config, channels: int, resolution: int) -> nn.Module:

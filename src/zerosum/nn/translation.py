@@ -1,0 +1,125 @@
+"""Networks that make a picture from a picture of the same size, and those that judge patches of it.
+
+Isola et al. 2017, "Image-to-image translation with conditional adversarial networks" (arXiv 1611.07004), and Zhu et al. 2017
+(arXiv 1703.10593). Weights of the authors' PyTorch code fit as they are: layers stand at the same places of `model`.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+Norm = Literal["batch", "instance"]
+"""Batch norm, or instance norm: statistics of each picture by itself."""
+
+SLOPE = 0.2
+"""Of the leaky rectifiers."""
+INIT_STD = 0.02
+"""Standard deviation of initial weights, those of batch norms around 1 (Isola et al. 2017, sec. 6.2)."""
+
+
+def norm(kind: Norm, channels: int, gains: bool) -> nn.Module:
+    """A norm of maps `[N, channels, H, W]`; instance norm has gains and biases of its own only if `gains`."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.InstanceNorm2d(channels, affine=gains)
+
+
+def has_bias(kind: Norm, gains: bool) -> bool:
+    """Whether a convolution before that norm needs a bias: not if the norm has one."""
+    return kind == "instance" and not gains
+
+
+def initialise(network: nn.Module) -> None:
+    """Normal weights, gains around 1, no biases."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, INIT_STD)
+        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d) and module.affine:
+            nn.init.normal_(module.weight, 1.0, INIT_STD)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN: scores `[N, 1, h, w]` of overlapping patches of pictures `[N, C, H, W]` (Isola et al. 2017, sec. 3.2.2).
+
+    A patch is 70 pixels a side at 3 layers, 34 at 2, 16 at 1.
+    """
+
+    def __init__(self, channels: int, width: int, layers: int, kind: Norm, gains: bool) -> None:
+        super().__init__()
+        model: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
+        before = width
+        for number in range(1, layers + 1):
+            after = width * min(2**number, 8)
+            stride = 2 if number < layers else 1
+            model += [nn.Conv2d(before, after, 4, stride, 1, bias=has_bias(kind, gains)), norm(kind, after, gains)]
+            model += [nn.LeakyReLU(SLOPE)]
+            before = after
+        self.model = nn.Sequential(*model, nn.Conv2d(before, 1, 4, 1, 1))
+        initialise(self)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits."""
+        scores: Tensor = self.model(pictures)
+        return scores
+
+
+def smallest_side(layers: int) -> int:
+    """Pixels a side from which a `PatchDiscriminator` gives a score."""
+    # Two convolutions without stride take one pixel each off the maps that the others halve `layers` times.
+    return 3 << layers
+
+
+class ResidualBlock(nn.Module):
+    """x + f(x) of two padded 3 x 3 convolutions with norms."""
+
+    def __init__(self, width: int, kind: Norm, gains: bool, dropout: float) -> None:
+        super().__init__()
+
+        def layers() -> list[nn.Module]:
+            conv = nn.Conv2d(width, width, 3, bias=has_bias(kind, gains))
+            return [nn.ReflectionPad2d(1), conv, norm(kind, width, gains)]
+
+        between = [nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+        self.conv_block = nn.Sequential(*layers(), *between, *layers())
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """`[N, width, H, W]` to the same."""
+        change: Tensor = self.conv_block(maps)
+        return maps + change
+
+
+class ResNetGenerator(nn.Module):
+    """Two strided convolutions, residual blocks at a quarter of the sides, two transposed ones (Johnson et al. 2016).
+
+    Pictures `[N, inputs, H, W]` to pictures `[N, outputs, H, W]` in [-1, 1]; H and W divisible by 4 and at least 8.
+    """
+
+    multiple = 4
+    """What the sides must be divisible by."""
+
+    def __init__(
+        self, inputs: int, outputs: int, width: int, blocks: int, kind: Norm, gains: bool = False, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        bias = has_bias(kind, gains)
+        model: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, width, 7, bias=bias), norm(kind, width, gains)]
+        model += [nn.ReLU()]
+        for before in (width, 2 * width):
+            model += [nn.Conv2d(before, 2 * before, 3, 2, 1, bias=bias), norm(kind, 2 * before, gains), nn.ReLU()]
+        model += [ResidualBlock(4 * width, kind, gains, dropout) for _ in range(blocks)]
+        for before in (4 * width, 2 * width):
+            model += [nn.ConvTranspose2d(before, before // 2, 3, 2, 1, 1, bias=bias), norm(kind, before // 2, gains)]
+            model += [nn.ReLU()]
+        self.model = nn.Sequential(*model, nn.ReflectionPad2d(3), nn.Conv2d(width, outputs, 7), nn.Tanh())
+        # Pixels: 7 x 7 at both ends, 3 x 3 at 1, 1/2, 1/4 (two a block), 1/4 and 1/2 of the sides, the rest of a small pixel.
+        self.reach = None if kind == "instance" else 2 * 3 + 1 + 2 + 8 * blocks + 4 + 2 + 3
+        initialise(self)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures in [-1, 1]."""
+        made: Tensor = self.model(pictures)
+        return made
