@@ -12,9 +12,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity")
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-RUN = ("run", "sampling", "latents", "pictures")
-VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
-DOORS = ("api", "judging", "supervision", "choosing", "cli", "__init__", "__main__")
+RUN = ("run", "sampling", "latents", "pictures", "curves")
+VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report", "studio")
+DOORS = ("api", "judging", "supervision", "choosing", "playing", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),
@@ -24,6 +24,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "sampling": (*WORDS, *TOOLS, "gans", "latents", "pictures"),
     "latents": WORDS,
     "pictures": (),
+    "curves": (),
     **{verb: (*WORDS, *TOOLS, *RUN, verb) for verb in VERBS},
     **dict.fromkeys(DOORS, (*WORDS, *TOOLS, "gans", *RUN, *VERBS, *DOORS)),
 }

@@ -3,6 +3,7 @@
 import logging
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -396,7 +397,10 @@ def stop_on_signal() -> Iterator[threading.Event]:
         log.info("stopping after this step and saving a checkpoint; once more to stop at once")
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)  # all that one process can send another there
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopped
     finally:

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from zerosum.schedules import Schedule, constant
 
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 VERSION = 1
 """Of the run folder's format; a folder of a newer version is refused."""
 

@@ -5,30 +5,12 @@ import html
 import io
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from zerosum.curves import by_panel, signals, thin
 from zerosum.recipe import flatten
 from zerosum.run import Run, write
 
-T = TypeVar("T")
-
-MAX_POINTS = 1_000
-"""Points drawn of one curve."""
-SIGNALS = {
-    "images": "images",
-    "accuracy": "accuracy of the discriminator/training examples",
-    "accuracy_held_out": "accuracy of the discriminator/held-out examples",
-    "overfitting": "accuracy of the discriminator/overfitting",
-    "distance": "distance to real examples/samples",
-    "distance_floor": "distance to real examples/held-out examples",
-    "diversity": "variety of samples/diversity",
-    "missing_share": "variety of samples/share missing",
-    "duplicates": "variety of samples/duplicates",
-    "copies": "variety of samples/copies",
-    "label_agreement": "agreement with labels/samples",
-}
-"""What is drawn of the doctor's findings: panel/name."""
-PANELS_LAST = ("rate", "images_per_second")
 MAX_PICTURES = 12
 """Pictures in the sample timeline."""
 
@@ -72,45 +54,27 @@ def diagnosis(rows: list[dict[str, Any]]) -> str:
     newest = rows[-1]
     says = {"because": "evidence", "try": "advice", "note": "remarks"}
     items = "".join(f"<li>{word}: {html.escape(text)}</li>" for word, field in says.items() for text in newest.get(field, ()))
-    signals = [{name: row[field] for field, name in SIGNALS.items() if field in row} for row in rows]
-    return f"<h2>Verdict: {html.escape(newest['verdict'])}</h2><ul>{items}</ul>{curves(signals)}"
+    return f"<h2>Verdict: {html.escape(newest['verdict'])}</h2><ul>{items}</ul>{curves(signals(rows))}"
 
 
 def curves(stats: list[dict[str, float]]) -> str:
     """The statistics as one picture: losses, metrics, scores and probabilities, gradient norms, speed and rates."""
-    names = [name for name in dict.fromkeys(name for row in stats for name in row) if name not in ("images", "step")]
-    if not names:
+    panels = by_panel(stats)
+    if not panels:
         return "<p>Nothing logged yet.</p>"
     from matplotlib.figure import Figure
 
-    panels = sorted({panel(name) for name in names}, key=lambda group: (group in PANELS_LAST, group))
     num_rows = -(-len(panels) // 2)
     plot = Figure(figsize=(11, 2.6 * num_rows), dpi=72)
     plot.subplots_adjust(0.06, 0.25 / num_rows, 0.99, 1 - 0.15 / num_rows, wspace=0.15, hspace=0.35)
-    for place, group in enumerate(panels, 1):
+    for place, (group, lines) in enumerate(panels.items(), 1):
         axes = plot.add_subplot(num_rows, 2, place, title=f"{group} by images seen")
-        for name in (name for name in names if panel(name) == group):
-            known = thin([row for row in stats if name in row], MAX_POINTS)
-            label = name.removeprefix(f"{group}/")
-            axes.plot([row["images"] for row in known], [row[name] for row in known], label=label, linewidth=1)
+        for label, points in lines.items():
+            axes.plot(*zip(*points, strict=True), label=label, linewidth=1)
         axes.legend(fontsize="small", frameon=False)
     stream = io.BytesIO()
     plot.savefig(stream, format="svg", metadata={"Date": None})
     return f"<img class='curves' alt='curves' src='{data_uri(stream.getvalue(), 'image/svg+xml')}'>"
-
-
-def panel(name: str) -> str:
-    """The panel that a statistic is drawn in."""
-    if name.startswith("score"):
-        return "scores"
-    return "probabilities" if name.startswith("D(") else name.partition("/")[0]
-
-
-def thin(items: list[T], most: int) -> list[T]:
-    """At most `most` of the items, evenly spread, first and last included."""
-    if len(items) <= most:
-        return items
-    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
 def figure(picture: Path) -> str:

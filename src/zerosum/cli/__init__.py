@@ -19,6 +19,7 @@ VERBS = {
     "colour": "give grey pictures colours with a trained run",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",
+    "studio": "open a page to watch, play with, compare, start and stop runs",
     "show": "show a run's recipe, progress and last values",
     "data": "check a data set before training on it",
     "import": "turn a checkpoint of the authors' own code into a run",

@@ -1,0 +1,36 @@
+"""How the studio looks: system fonts, light and dark, and a single column on a phone. Nothing is fetched from elsewhere."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+
+CSS = Path(__file__).with_name("look.css")
+
+PRESSED = """
+element.addEventListener('click', (event) => {
+  const card = event.target.closest('[data-run]');
+  if (card) trigger('press', { run: card.dataset.run });
+});
+"""
+"""Of the cards: which run was pressed."""
+
+
+def import_gradio() -> Any:
+    """The library that the page is made with.
+
+    Raises:
+        ImportError: it is not installed, with the line that installs it.
+    """
+    try:
+        return importlib.import_module("gradio")
+    except ImportError:
+        raise ImportError('the studio needs an extra: pip install "zerosum[studio]"') from None
+
+
+def theme() -> Any:
+    """The theme, with fonts that are on every machine."""
+    themes = import_gradio().themes
+    return themes.Soft(primary_hue="indigo", neutral_hue="zinc", font=FONT, font_mono=MONO, radius_size="md")
