@@ -14,6 +14,7 @@ from PIL import Image
 from zerosum.apply.directions import Directions, ganspace, sefa
 from zerosum.apply.project import project
 from zerosum.apply.upscale import Becomes, Enlarger
+from zerosum.data.feed import to_float
 from zerosum.data.images import prepare
 from zerosum.datacard import Column
 from zerosum.game import GAN, HasLatents, HasReach, HasReverse
@@ -269,7 +270,7 @@ def project_upload(sampler: Sampler, run: Run, values: Values) -> Result:
     pixels = prepare(
         values["picture"], resolution, "letterbox" if fit == "letterbox" else "crop", "grey" if channels == 1 else "rgb"
     )
-    found = project(sampler, torch.from_numpy(pixels[None]).float() / 127.5 - 1, steps=values["steps"], seed=values["seed"])
+    found = project(sampler, to_float(torch.tensor(pixels[None])), steps=values["steps"], seed=values["seed"])
     before, after = (to_image(enlarged(to_pixels(images))[0]) for images in (found.targets, found.images))
     return Result(
         f"{found.psnr.item():.1f} dB (PSNR) between the picture and what {sampler.name} makes", before=before, after=after

@@ -17,14 +17,14 @@ _rules = tyro.constructors.ConstructorRegistry()
 
 
 @_rules.primitive_rule
-def _schedule(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Schedule] | None:
-    if info.type is not Schedule:
+def _schedule(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
+    if info.type not in (Schedule, Schedule | None):
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
-        metavar="NUMBER|SCHEDULE",
-        instance_from_str=lambda words: Schedule.parse(words[0]),
-        is_instance=lambda value: isinstance(value, Schedule),
+        metavar="NUMBER|SCHEDULE" if info.type is Schedule else "NUMBER|SCHEDULE|None",
+        instance_from_str=lambda words: None if info.type is not Schedule and words[0] == "None" else Schedule.parse(words[0]),
+        is_instance=lambda value: isinstance(value, info.type),
         str_from_instance=lambda schedule: [str(schedule)],
     )
 

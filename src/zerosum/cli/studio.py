@@ -2,6 +2,7 @@
 
 import getpass
 import hmac
+import logging
 import os
 import signal
 import sys
@@ -93,7 +94,7 @@ def make_workshop(folder: Path, own: tuple[str, ...]) -> Workshop:
         family = Run(run).plain_recipe()["family"]
         return api.load(run, family if family in own else None, checkpoint)
 
-    return Workshop(folder, families, playing.tools(), load, frozenset(HEALTHY))
+    return Workshop(folder, families, own[0] if own else "dcgan", playing.tools(), load, frozenset(HEALTHY))
 
 
 def serve(chosen: Studio, password: str | None, temporary: Path) -> int:
@@ -103,6 +104,8 @@ def serve(chosen: Studio, password: str | None, temporary: Path) -> int:
         OSError: the port is taken.
     """
     from starlette.middleware import Middleware
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
     page = build(make_workshop(chosen.runs, chosen.family), temporary)
     local = doorway.is_local(chosen.host) and not chosen.share

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from zerosum.data.images import quiet_decoders
 from zerosum.run import Run, trainer
 
 State = Literal["training", "finished", "stopped", "damaged"]
@@ -160,12 +160,7 @@ def shrink(picture: Path, modified: float) -> str:
 def open_sheet(picture: Path) -> Image.Image | None:
     """A sheet of samples, decoded; None where it is too large or broken."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(picture, formats=["PNG"])
-        if image.width * image.height > MAX_SHEET:
-            return None
-        image.load()
-        return image
+        with quiet_decoders(), Image.open(picture, formats=["PNG"]) as image:
+            return image.copy() if image.width * image.height <= MAX_SHEET else None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None

@@ -9,7 +9,7 @@ from zerosum.recipe import flatten
 from zerosum.run import Run
 from zerosum.studio.cards import comparison, said, table
 from zerosum.studio.catalogue import open_sheet, read_entry
-from zerosum.studio.look import import_gradio
+from zerosum.studio.look import import_gradio, picture_place
 from zerosum.studio.plots import panels_of, plot
 from zerosum.studio.workshop import Workshop
 
@@ -26,10 +26,10 @@ def compare_tab(workshop: Workshop, tab: Any) -> None:
             gr.Number(0, label="Seed", precision=0, minimum=0),
             gr.Slider(1, MOST, value=32, step=1, label="Samples of each"),
         )
-    told = gr.HTML()
+    told = gr.HTML(elem_classes="zs-told")
     figures = gr.HTML(elem_id="zs-figures")
     with gr.Row():
-        pictures = [gr.Image(visible=False, format="png", interactive=False, elem_classes="zs-sheet") for _ in range(2)]
+        pictures = [picture_place(gr, visible=False) for _ in range(2)]
     curve = gr.Dropdown([], label="Curve", elem_id="zs-curve")
     both = plot(gr)
     with gr.Accordion("What differs in their recipes", open=False):

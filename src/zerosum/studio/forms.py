@@ -67,6 +67,14 @@ def read_fields(recipe: Recipe) -> list[Field]:
     return found
 
 
+def heading(recipe: Recipe, section: str) -> str:
+    """A section's name, and what its settings are for."""
+    settings: Any = recipe
+    for name in section.split("."):
+        settings = settings[name] if isinstance(settings, dict) else getattr(settings, name)
+    return f"{section}: {(type(settings).__doc__ or '').strip().partition(chr(10))[0]}"
+
+
 def leaves(settings: Any, plain: Mapping[str, Any], prefix: str) -> Iterator[Field]:
     """The fields of a dataclass with settings, and of those within it."""
     hints, told = get_type_hints(type(settings)), getattr(type(settings), "__pydantic_fields__", {})

@@ -9,6 +9,17 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 CSS = Path(__file__).with_name("look.css")
 
+SOBER = {
+    "block_label_background_fill": "transparent",
+    "block_label_text_color": "*body_text_color",
+    "block_label_text_weight": "600",
+    "block_title_background_fill": "transparent",
+    "block_title_text_color": "*body_text_color",
+    "block_title_text_weight": "600",
+    "block_title_padding": "0",
+    "block_info_text_color": "*neutral_500",
+}
+"""Of the theme: labels are words, not buttons."""
 PRESSED = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('[data-run]');
@@ -33,4 +44,12 @@ def import_gradio() -> Any:
 def theme() -> Any:
     """The theme, with fonts that are on every machine."""
     themes = import_gradio().themes
-    return themes.Soft(primary_hue="indigo", neutral_hue="zinc", font=FONT, font_mono=MONO, radius_size="md")
+    plain = themes.Soft(primary_hue="indigo", neutral_hue="zinc", font=FONT, font_mono=MONO, radius_size="md")
+    colours = {f"{name}_dark": value for name, value in SOBER.items() if name.endswith(("fill", "color"))}
+    return plain.set(**SOBER, **colours)
+
+
+def picture_place(gr: Any, **settings: Any) -> Any:
+    """A place for a picture, whose pixels are kept as they are."""
+    buttons = ["download", "fullscreen"]
+    return gr.Image(format="png", interactive=False, buttons=buttons, elem_classes="zs-sheet", **settings)

@@ -1,5 +1,6 @@
 """The page: four tabs over a workshop."""
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def build(workshop: Workshop, temporary: Path) -> Any:
     """
     gr = import_gradio()
     with gr.Blocks(title="zerosum studio", analytics_enabled=False, fill_width=True, delete_cache=KEEP_FILES) as page:
-        gr.HTML(f"<div id='zs-top'><h1>zerosum studio</h1><p>{len(workshop.entries())} runs</p></div>")
+        gr.HTML(f"<div id='zs-top'><h1>zerosum studio</h1><p>Runs in {html.escape(str(workshop.folder))}</p></div>")
         with gr.Tabs():
             with gr.Tab("Runs", id="runs"):
                 runs_tab(workshop, page)

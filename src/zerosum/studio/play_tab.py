@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.studio.cards import said
-from zerosum.studio.look import import_gradio
+from zerosum.studio.look import import_gradio, picture_place
 from zerosum.studio.tools import Choice, Control, Number, Result, Switch, Upload, Words, checked, defaults, fitting
 from zerosum.studio.uploads import read_upload
 from zerosum.studio.workshop import Workshop
@@ -18,7 +18,7 @@ def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
     with gr.Row():
         run = gr.Dropdown([], label="Run", elem_id="zs-play-run")
         checkpoint = gr.Dropdown(["newest"], value="newest", label="Checkpoint", elem_id="zs-play-checkpoint")
-    told = gr.HTML()
+    told = gr.HTML(elem_classes="zs-told")
     title = gr.Radio([], show_label=False, visible=False, elem_classes="zs-pills", elem_id="zs-tools")
     redrawn = gr.State({})
 
@@ -71,9 +71,7 @@ def build_panel(
             asked = [component(gr, control) for control in controls]
             go = gr.Button("Make", variant="primary", elem_id="zs-make")
         with gr.Column(scale=4, min_width=320):
-            picture = gr.Image(
-                **shown[0], format="png", interactive=False, show_label=False, elem_classes="zs-sheet", elem_id="zs-result"
-            )
+            picture = picture_place(gr, **shown[0], show_label=False, elem_id="zs-result")
             both = gr.ImageSlider(
                 **shown[1], format="png", interactive=False, show_label=False, max_height=640, elem_id="zs-both"
             )
@@ -107,10 +105,10 @@ def component(gr: Any, control: Control) -> list[Any]:
     }
     match control:
         case Number():
-            slider = gr.Slider(control.low, control.high, value=control.value, step=control.step, **told)
-            if not control.slides:
-                slider = gr.Number(control.value, minimum=control.low, maximum=control.high, precision=0, **told)
-            return [gr.Checkbox(False, label=f"{control.label} on"), slider] if control.optional else [slider]
+            switch = [gr.Checkbox(False, label=f"With {control.label.lower()}")] if control.optional else []
+            if control.slides:
+                return [*switch, gr.Slider(control.low, control.high, value=control.value, step=control.step, **told)]
+            return [*switch, gr.Number(control.value, minimum=control.low, maximum=control.high, precision=0, **told)]
         case Choice():
             return [gr.Dropdown(list(control.choices), value=control.value, **told)]
         case Switch():

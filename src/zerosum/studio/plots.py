@@ -37,9 +37,10 @@ def plot(gr: Any, title: str = "", curves: Mapping[str, Curve] | None = None, vi
         color="curve",
         title=title,
         x_title="images seen",
-        y_title="",
+        y_title=" ",
         color_title=" ",
         height=230,
+        min_width=360,
         visible=visible,
     )
 

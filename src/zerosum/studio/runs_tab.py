@@ -6,7 +6,7 @@ from typing import Any
 
 from zerosum.studio.cards import cards, heading, said, words
 from zerosum.studio.catalogue import Entry, open_sheet, thumbnail
-from zerosum.studio.look import PRESSED, import_gradio
+from zerosum.studio.look import PRESSED, import_gradio, picture_place
 from zerosum.studio.plots import MAX_PANELS, plot, plots
 from zerosum.studio.train_tab import resume
 from zerosum.studio.workshop import Workshop
@@ -27,15 +27,16 @@ def runs_tab(workshop: Workshop, page: Any) -> None:
             with gr.Row():
                 stop = gr.Button("Stop", variant="stop", visible=False, size="sm", elem_id="zs-stop")
                 again = gr.Button("Resume", visible=False, size="sm", elem_id="zs-resume")
-            told = gr.HTML(elem_id="zs-told")
+            told = gr.HTML(elem_id="zs-told", elem_classes="zs-told")
             place = gr.Slider(0, 1, step=1, label="Samples over time", visible=False, elem_id="zs-time")
             with gr.Row():
-                sheet = gr.Image(visible=False, format="png", interactive=False, elem_classes="zs-sheet", elem_id="zs-sheet")
-                real = gr.Image(label="Real", visible=False, format="png", interactive=False, elem_classes="zs-sheet")
+                sheet = picture_place(gr, visible=False, elem_id="zs-sheet")
+                real = picture_place(gr, label="Real", visible=False)
             doctor = gr.HTML(elem_id="zs-doctor")
             with gr.Accordion("What the command printed", open=False, visible=False) as fold:
                 output = gr.Code(language=None, interactive=False, show_label=False)
-            places = [plot(gr) for _ in range(MAX_PANELS)]
+            with gr.Row():
+                places = [plot(gr) for _ in range(MAX_PANELS)]
     detail = [head, stop, again, place, sheet, real, doctor, fold, output, *places]
 
     def look(name: str, before: str, at: float | None, force: bool = False) -> list[Any]:

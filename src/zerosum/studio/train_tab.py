@@ -5,7 +5,7 @@ from typing import Any
 
 from zerosum.recipe import Recipe
 from zerosum.studio.cards import problems, said
-from zerosum.studio.forms import ESSENTIAL, Field, FormError, Value, nearest, option_words, read_fields, read_form
+from zerosum.studio.forms import ESSENTIAL, Field, FormError, Value, heading, nearest, option_words, read_fields, read_form
 from zerosum.studio.look import import_gradio
 from zerosum.studio.trainings import check_name, command, written
 from zerosum.studio.workshop import Workshop
@@ -17,8 +17,7 @@ SECONDS = 2
 def train_tab(workshop: Workshop) -> None:
     """Build the tab."""
     gr = import_gradio()
-    first = "dcgan" if "dcgan" in workshop.families else next(iter(workshop.families))
-    names = list(workshop.families[first])
+    first, names = workshop.first, list(workshop.families[workshop.first])
     with gr.Row():
         family = gr.Dropdown(list(workshop.families), value=first, label="Family", elem_id="zs-family")
         recipe = gr.Dropdown(names, value="cpu" if "cpu" in names else names[0], label="Recipe", elem_id="zs-recipe")
@@ -50,7 +49,7 @@ def build_form(gr: Any, workshop: Workshop, spec: str, recipe: Recipe, name: Any
     with gr.Group(), gr.Row():
         inputs |= {field.name: component(gr, field) for field in sorted(first, key=lambda field: ESSENTIAL.index(field.name))}
     for section, members in rest.items():
-        with gr.Accordion(section, open=False), gr.Row():
+        with gr.Accordion(heading(recipe, section), open=False), gr.Row():
             inputs |= {field.name: component(gr, field) for field in members}
     shown = gr.Code(written(command(spec, workshop.folder / "NAME", [])), language="shell", label="Command", interactive=False)
     with gr.Row():
@@ -90,13 +89,8 @@ def build_form(gr: Any, workshop: Workshop, spec: str, recipe: Recipe, name: Any
 
 def component(gr: Any, field: Field) -> Any:
     """What asks for a field."""
-    label = (
-        field.name.removeprefix("gan.stabilisers.").split(".", 1)[-1]
-        if field.name in ESSENTIAL
-        else field.name.rpartition(".")[2]
-    )
     told: Mapping[str, Any] = {
-        "label": label.replace("_", " "),
+        "label": field.name if field.name in ESSENTIAL else field.name.rpartition(".")[2],
         "info": field.help or None,
         "min_width": 240,
         "elem_id": f"zs-field-{field.name}",

@@ -22,12 +22,14 @@ class Workshop:
 
     Args:
         families: family -> its recipes by name.
+        first: the family whose form is shown first.
         load: the generator of a run folder's checkpoint, by the images seen or "best".
         healthy: the doctor's verdicts that are nothing to worry about.
     """
 
     folder: Path
     families: Mapping[str, Mapping[str, Callable[[], Recipe]]]
+    first: str
     tools: Sequence[Tool]
     load: Callable[[Path, str], Sampler]
     healthy: frozenset[str]
