@@ -30,7 +30,7 @@ needs_gradio = pytest.mark.skipif("gradio" in LACKING, reason='gradio is not ins
 needs_browser = pytest.mark.skipif(
     bool(LACKING) or CHROMIUM is None, reason=f"needs gradio, playwright and chromium; lacking {LACKING or 'chromium'}"
 )
-SECONDS = 60
+SECONDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_runs_are_listed_and_shown(page: Any) -> None:
     page.locator(".zs-card[data-run=dcgan]").click()
     page.wait_for_selector("#zs-head h2:text-is('dcgan')")
     page.wait_for_selector("#zs-sheet img")
-    assert "800 of 800 images" in page.locator("#zs-head").inner_text()
+    assert "480 of 480 images" in page.locator("#zs-head").inner_text()
     assert "learning" in page.locator("#zs-doctor").inner_text()
     assert page.get_by_text("distance to real examples").count()
 
@@ -148,7 +148,7 @@ def test_hostile_uploads_are_refused_in_words(page: Any, tmp_path: Path) -> None
     page.locator("#zs-result-words").get_by_text("9000 x 9000 pixels, at most 40 million").wait_for()
     with (tmp_path / "huge.png").open("wb") as stream:
         stream.truncate(100 * 2**20)
-    page.get_by_label("Clear").or_(page.get_by_label("Remove this file")).first.click()
+    page.locator("#zs-picture").get_by_label("Clear").click()
     page.locator("#zs-picture input[type=file]").set_input_files(tmp_path / "huge.png")
     page.get_by_text(re.compile("exceeds|too large|maximum", re.I)).first.wait_for()
 
@@ -232,7 +232,7 @@ def test_a_password_is_asked_for(runs: Path, tmp_path: Path) -> None:
         process = subprocess.Popen([*command, "--password", "correct horse"], stdout=output, stderr=subprocess.STDOUT)
     try:
         wait_for(lambda: "the studio is at" in (tmp_path / "log").read_text() or process.poll() is not None)
-        port = re.search(r"http://0\.0\.0\.0:(\d+)/", (tmp_path / "log").read_text())
+        port = re.search(r"http://[\w.]+:(\d+)/", (tmp_path / "log").read_text())
         assert port, (tmp_path / "log").read_text()
         address = f"http://127.0.0.1:{port[1]}/"
         assert ask(f"{address}config")[0] == 401
@@ -263,7 +263,7 @@ def login(address: str, password: str) -> int:
     ],
 )
 def test_passwords_that_are_missing_or_short(options: Studio, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", Path(os.devnull).open())  # noqa: SIM115
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     with pytest.raises(ValueError, match=words):
         find_password(options)
 

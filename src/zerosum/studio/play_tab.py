@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,18 @@ from zerosum.studio.uploads import read_upload
 from zerosum.studio.workshop import Workshop
 
 
+@dataclass(frozen=True)
+class Open:
+    """What is open in the playground."""
+
+    run: str
+    checkpoint: str
+    title: str
+    """Of the tool."""
+    redrawn: tuple[tuple[str, str], ...] = ()
+    """The choices that redraw, by name: in pairs, for gradio hashes what it keeps."""
+
+
 def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
     """Build the tab."""
     gr = import_gradio()
@@ -20,52 +34,52 @@ def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
         checkpoint = gr.Dropdown(["newest"], value="newest", label="Checkpoint", elem_id="zs-play-checkpoint")
     told = gr.HTML(elem_classes="zs-told")
     title = gr.Radio([], show_label=False, visible=False, elem_classes="zs-pills", elem_id="zs-tools")
-    redrawn = gr.State({})
+    what = gr.State(None)
 
-    def opened(name: str | None) -> list[Any]:
+    def opened(before: Open | None) -> list[Any]:
         names = workshop.playable()
-        name = name if name in names else next(iter(names), None)
-        if name is None:
-            return [gr.update(choices=[]), gr.skip(), gr.skip(), said("No run has a checkpoint yet: train one first.")]
-        return [gr.update(choices=names, value=name), *chosen(name)]
+        if not names:
+            return [gr.skip(), gr.skip(), gr.skip(), said("No run has a checkpoint yet: train one first."), None]
+        if before and before.run in names:
+            return [gr.update(choices=names), *[gr.skip()] * 4]
+        return [gr.update(choices=names, value=names[0]), *chosen(names[0])]
 
     def chosen(name: str) -> list[Any]:
         try:
             checkpoints = workshop.checkpoints(name)
             titles = [tool.title for tool in fitting(workshop.tools, workshop.sampler(name))]
         except (ValueError, OSError, ImportError) as problem:
-            return [gr.skip(), gr.update(choices=[], value=None, visible=False), said(str(problem), True)]
+            return [gr.skip(), gr.update(choices=[], value=None, visible=False), said(str(problem), True), None]
         none = "" if titles else said("There is no tool yet for what this generator is given.")
         radio = gr.update(choices=titles, value=next(iter(titles), None), visible=bool(titles))
-        return [gr.update(choices=checkpoints, value="newest"), radio, none]
+        first = Open(name, "newest", titles[0]) if titles else None
+        return [gr.update(choices=checkpoints, value="newest"), radio, none, first]
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(opened, run, [run, checkpoint, title, told], **quiet)
-    run.input(chosen, run, [checkpoint, title, told], **quiet)
-    title.input(dict, None, redrawn, **quiet)
+    tab.select(opened, what, [run, checkpoint, title, told, what], **quiet)
+    # Closed first: gradio would hand values on from one tool's components to those in their places.
+    run.input(lambda: None, None, what, **quiet).then(chosen, run, [checkpoint, title, told, what], **quiet)
+    gr.on([checkpoint.input, title.input], lambda: None, None, what, **quiet).then(
+        Open, [run, checkpoint, title], what, **quiet
+    )
 
-    @gr.render(inputs=[run, checkpoint, title, redrawn], show_progress="minimal")  # type: ignore[untyped-decorator]
-    def panel(run: str | None, checkpoint: str, title: str | None, values: dict[str, Any]) -> None:
-        if run and title:
+    @gr.render(inputs=what, show_progress="minimal")  # type: ignore[untyped-decorator]
+    def panel(now: Open | None) -> None:
+        if now is not None:
             try:
-                build_panel(gr, workshop, temporary, (run, checkpoint), title, values, redrawn)
+                build_panel(gr, workshop, temporary, now, what)
             except (ValueError, OSError) as problem:
                 gr.HTML(said(str(problem), True))
 
 
-def build_panel(
-    gr: Any, workshop: Workshop, temporary: Path, which: tuple[str, str], title: str, redrawn: dict[str, Any], state: Any
-) -> None:
+def build_panel(gr: Any, workshop: Workshop, temporary: Path, now: Open, state: Any) -> None:
     """One tool's controls, and a place for its result."""
-    sampler = workshop.sampler(*which)
-    tool = next((tool for tool in fitting(workshop.tools, sampler) if tool.title == title), None)
-    if tool is None:
-        return
-    run = workshop.run(which[0])
-    controls = tool.controls(sampler, run, redrawn)
-    shown = (
-        show(gr, temporary, tool.use(sampler, run, defaults(controls))) if tool.live else show(gr, temporary, Result(tool.help))
-    )
+    sampler = workshop.sampler(now.run, now.checkpoint)
+    tool = next(tool for tool in fitting(workshop.tools, sampler) if tool.title == now.title)
+    run = workshop.run(now.run)
+    controls = tool.controls(sampler, run, dict(now.redrawn))
+    first = tool.use(sampler, run, defaults(controls)) if tool.live else Result(tool.help)
+    shown = show(gr, temporary, first)
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             asked = [component(gr, control) for control in controls]
@@ -80,7 +94,8 @@ def build_panel(
 
     def use(*values: Any) -> list[Any]:
         try:
-            made = tool.use(workshop.sampler(*which), run, checked(controls, gathered(controls, values, temporary)))
+            asked_for = checked(controls, gathered(controls, values, temporary))
+            made = tool.use(workshop.sampler(now.run, now.checkpoint), run, asked_for)
         except (ValueError, OSError) as problem:
             return [gr.skip(), gr.skip(), said(str(problem), True)]
         return [gr.update(**update) for update in show(gr, temporary, made)]
@@ -89,11 +104,17 @@ def build_panel(
     go.click(use, **wiring)
     for control, parts in zip(controls, asked, strict=True):
         if isinstance(control, Choice) and control.redraws:
-            parts[0].input(lambda value, name=control.name: {**redrawn, name: value}, parts[0], state, api_visibility="private")
+            redraw = partial(redrawing, now, control.name)
+            parts[0].input(redraw, parts[0], state, api_visibility="private")
         elif tool.live:
             for part in parts:
                 event = part.release if isinstance(part, gr.Slider) else part.input
                 event(use, **wiring, show_progress="hidden", trigger_mode="always_last")
+
+
+def redrawing(now: Open, name: str, value: str) -> Open:
+    """What is open, with another value of a choice."""
+    return replace(now, redrawn=(*(pair for pair in now.redrawn if pair[0] != name), (name, value)))
 
 
 def component(gr: Any, control: Control) -> list[Any]:
@@ -102,10 +123,11 @@ def component(gr: Any, control: Control) -> list[Any]:
         "label": control.label,
         "info": control.help or None,
         "elem_id": f"zs-{control.name.replace(' ', '-')}",
+        "interactive": True,
     }
     match control:
         case Number():
-            switch = [gr.Checkbox(False, label=f"With {control.label.lower()}")] if control.optional else []
+            switch = [gr.Checkbox(False, label=f"With {control.label.lower()}", interactive=True)] if control.optional else []
             if control.slides:
                 return [*switch, gr.Slider(control.low, control.high, value=control.value, step=control.step, **told)]
             return [*switch, gr.Number(control.value, minimum=control.low, maximum=control.high, precision=0, **told)]
@@ -117,7 +139,7 @@ def component(gr: Any, control: Control) -> list[Any]:
             return [gr.Textbox(control.value, **told)]
         case Upload():
             # A file, not an image component: that would decode it before it is checked.
-            return [gr.File(label=control.label, file_types=["image"], height=140, elem_id=told["elem_id"])]
+            return [gr.File(label=control.label, file_types=["image"], height=140, elem_id=told["elem_id"], interactive=True)]
     raise AssertionError(control)
 
 

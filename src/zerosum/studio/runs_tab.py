@@ -94,8 +94,8 @@ def show(gr: Any, workshop: Workshop, entry: Entry | None, at: float | None) -> 
     real = open_sheet(run.samples_folder / "real.png")
     return [
         heading(entry, workshop.healthy),
-        gr.update(visible=workshop.trainings.is_running(run.folder)),
-        gr.update(visible=entry.state == "stopped" and not workshop.trainings.is_running(run.folder)),
+        gr.update(visible=entry.state == "training"),
+        gr.update(visible=entry.state == "stopped"),
         gr.update(maximum=max(1, last), value=number, visible=last > 0),
         picture(gr, pictures, number) if pictures else hidden,
         gr.update(value=real, visible=real is not None),

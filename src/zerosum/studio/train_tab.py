@@ -94,6 +94,7 @@ def component(gr: Any, field: Field) -> Any:
         "info": field.help or None,
         "min_width": 240,
         "elem_id": f"zs-field-{field.name}",
+        "interactive": True,
     }
     match field.kind:
         case "switch":

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zerosum.recipe import Recipe
@@ -38,8 +38,12 @@ class Workshop:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def entries(self) -> list[Entry]:
-        """The runs."""
-        return catalogue(self.folder)
+        """The runs; one whose process was started here trains from its start to its end."""
+        return [self._as_started(entry) for entry in catalogue(self.folder)]
+
+    def _as_started(self, entry: Entry) -> Entry:
+        is_ours = entry.state in ("stopped", "finished") and self.trainings.is_running(self.folder / entry.name)
+        return replace(entry, state="training") if is_ours else entry
 
     def run(self, name: str) -> Run:
         """The run of that name.
