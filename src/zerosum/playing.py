@@ -3,6 +3,7 @@
 A tool for another kind of generator (of a prompt, of a picture with a hole, of sound) is one more function here.
 """
 
+import shlex
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -198,8 +199,10 @@ def move(sampler: Sampler, run: Run, values: Values) -> Result:
         shift=torch.stack(shifts).sum(0) if shifts else None,
     )
     file = direction_files(sampler, run)[values["file"]]
-    moves = " ".join(f"--move {file}:{number}={strength:g}" for number, strength in strengths.items())
-    return Result(f"zerosum sample {run.folder} -n {values['n']} --seed {values['seed']} {moves}".strip(), picture(made, 8))
+    words = ["zerosum", "sample", str(run.folder), "-n", str(values["n"]), "--seed", str(values["seed"])]
+    words += ["--label", values["label"]] if values.get("label", EVERY) != EVERY else []
+    words += [word for number, strength in strengths.items() for word in ("--move", f"{file}:{number}={strength:g}")]
+    return Result(shlex.join(words), picture(made, 8))
 
 
 def way_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:

@@ -30,7 +30,7 @@ needs_gradio = pytest.mark.skipif("gradio" in LACKING, reason='gradio is not ins
 needs_browser = pytest.mark.skipif(
     bool(LACKING) or CHROMIUM is None, reason=f"needs gradio, playwright and chromium; lacking {LACKING or 'chromium'}"
 )
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -168,22 +168,26 @@ def test_a_run_is_started_stopped_and_compared(page: Any, runs: Path) -> None:
     choose(page, "zs-recipe", "tiny")
     page.locator("[id='zs-field-train.images'] input").wait_for()
     page.wait_for_function("document.querySelector('#zs-name input, #zs-name textarea').value == 'dcgan-tiny'")
+    page.locator("#zs-name").locator("input, textarea").fill("../mine")
+    page.locator("#zs-start").click()
+    page.locator("#zs-started").get_by_text("a run's name is made of letters").wait_for()
+    page.locator("#zs-name").locator("input, textarea").fill("mine")
     page.locator("[id='zs-field-train.images'] input").fill("0")
     page.locator("#zs-start").click()
     page.locator("#zs-started").get_by_text("images must be above 0, not 0").wait_for()
-    assert not (runs / "dcgan-tiny").exists()
+    assert not (runs / "mine").exists()
     page.locator("[id='zs-field-train.images'] input").fill("200000")
     page.locator("#zs-start").click()
-    page.locator("#zs-started").get_by_text("dcgan-tiny has started").wait_for()
+    page.locator("#zs-started").get_by_text("mine has started").wait_for()
     assert page.get_by_text("--train.images=200000").count()
-    wait_for(lambda: Run(runs / "dcgan-tiny").stats())
+    wait_for(lambda: Run(runs / "mine").stats())
     open_tab(page, "Runs")
-    page.locator(".zs-card[data-run='dcgan-tiny'] .zs-training").wait_for()
-    page.locator(".zs-card[data-run='dcgan-tiny']").click()
+    page.locator(".zs-card[data-run=mine] .zs-training").wait_for()
+    page.locator(".zs-card[data-run=mine]").click()
     page.locator("#zs-stop").click()
     page.locator("#zs-told").get_by_text("saves a checkpoint").wait_for()
-    wait_for(lambda: trainer(runs / "dcgan-tiny") is None)
-    assert Run(runs / "dcgan-tiny").newest_checkpoint()
+    wait_for(lambda: trainer(runs / "mine") is None)
+    assert Run(runs / "mine").newest_checkpoint()
     page.locator("#zs-resume").wait_for()
     open_tab(page, "Compare")
     page.locator("#zs-figures table").wait_for()
@@ -225,9 +229,6 @@ def test_other_pages_names_and_files_are_refused(studio: tuple[str, Path], runs:
 @needs_gradio
 def test_a_password_is_asked_for(runs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "zerosum", "studio", str(runs), "--port", "0", "--host", "0.0.0.0"]
-    refused = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert refused.returncode == 2
-    assert "give a --password too" in refused.stderr
     with (tmp_path / "log").open("w") as output:
         process = subprocess.Popen([*command, "--password", "correct horse"], stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -46,7 +46,7 @@ def theme() -> Any:
     themes = import_gradio().themes
     plain = themes.Soft(primary_hue="indigo", neutral_hue="zinc", font=FONT, font_mono=MONO, radius_size="md")
     colours = {f"{name}_dark": value for name, value in SOBER.items() if name.endswith(("fill", "color"))}
-    return plain.set(**SOBER, **colours)
+    return plain.set(**SOBER, **{**colours, "block_info_text_color_dark": "*neutral_400"})
 
 
 def picture_place(gr: Any, **settings: Any) -> Any:

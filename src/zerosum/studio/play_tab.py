@@ -30,8 +30,8 @@ def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
     """Build the tab."""
     gr = import_gradio()
     with gr.Row():
-        run = gr.Dropdown([], label="Run", elem_id="zs-play-run")
-        checkpoint = gr.Dropdown(["newest"], value="newest", label="Checkpoint", elem_id="zs-play-checkpoint")
+        run = gr.Dropdown([], label="Run", min_width=240, elem_id="zs-play-run")
+        checkpoint = gr.Dropdown(["newest"], value="newest", label="Checkpoint", min_width=160, elem_id="zs-play-checkpoint")
     told = gr.HTML(elem_classes="zs-told")
     title = gr.Radio([], show_label=False, visible=False, elem_classes="zs-pills", elem_id="zs-tools")
     what = gr.State(None)

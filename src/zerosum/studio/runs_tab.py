@@ -53,7 +53,7 @@ def runs_tab(workshop: Workshop, page: Any) -> None:
         return [shown, entry.name if entry else "", now, *show(gr, workshop, entry, None if follow else at)]
 
     def press(event: gr.EventData, before: str) -> list[Any]:  # type: ignore[name-defined]
-        return look(str(event.run), before, None, True)
+        return ["", *look(str(event.run), before, None, True)]
 
     def at_place(name: str, number: float) -> Any:
         pictures = workshop.run(name).pictures()
@@ -71,7 +71,7 @@ def runs_tab(workshop: Workshop, page: Any) -> None:
     everything = [listed, chosen, seen, *detail]
     page.load(lambda: look("", "", None), None, everything, show_progress="hidden", api_visibility="private")
     gr.Timer(SECONDS).tick(look, [chosen, seen, place], everything, show_progress="hidden", api_visibility="private")
-    listed.press(press, [seen], everything, show_progress="hidden", api_visibility="private")
+    listed.press(press, [seen], [told, *everything], show_progress="hidden", api_visibility="private")
     place.input(at_place, [chosen, place], sheet, show_progress="hidden", trigger_mode="always_last", api_visibility="private")
     stop.click(lambda name: act(name, True), chosen, [told, *everything], api_visibility="private")
     again.click(lambda name: act(name, False), chosen, [told, *everything], api_visibility="private")

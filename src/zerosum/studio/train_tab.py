@@ -21,7 +21,8 @@ def train_tab(workshop: Workshop) -> None:
     with gr.Row():
         family = gr.Dropdown(list(workshop.families), value=first, label="Family", elem_id="zs-family")
         recipe = gr.Dropdown(names, value="cpu" if "cpu" in names else names[0], label="Recipe", elem_id="zs-recipe")
-        name = gr.Textbox(free_name(workshop, f"{first}-cpu"), label="Name of the run", max_lines=1, elem_id="zs-name")
+        proposed = free_name(workshop, f"{first}-cpu")
+        name = gr.Textbox(proposed, label="Name of the run", max_lines=1, interactive=True, elem_id="zs-name")
 
     def recipes_of(family: str) -> Any:
         names = list(workshop.families.get(family, {}))
