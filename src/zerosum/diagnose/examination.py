@@ -154,7 +154,7 @@ def from_means(means: Mapping[str, float]) -> dict[str, Any]:
 def draw(average: GAN, reference: Reference, device: torch.device) -> tuple[Tensor, Batch]:
     """Samples, always from the same latents, and what they were given: conditions as frequent as in the data."""
     rows = torch.arange(NUM_SAMPLES) % len(reference.real)
-    given = {key: reference.train[key][rows] for key in average.given}
+    given = {key: reference.train[average.takes if key == "source" else key][rows] for key in average.given}
     seeds = range(FIRST_SEED, FIRST_SEED + NUM_SAMPLES)
     there = {key: value.to(device) for key, value in given.items()}
     return generate(average, there, lambda part: SeededNoise(seeds[part], device), NUM_SAMPLES).float().cpu(), given
