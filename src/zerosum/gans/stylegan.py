@@ -24,6 +24,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu
 from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, probability_notes
+from zerosum.nn.activation import clip
 from zerosum.nn.convolutional import image_shape
 from zerosum.nn.equalised import SLOPE, EqualisedConv2d, EqualisedLinear
 from zerosum.nn.fir import blur, fir_kernel
@@ -326,7 +327,7 @@ class StyleGAN(GAN):
 
     def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
         """Images in [-1, 1] of styles w+ `[N, layers, style]`, of the present stage, enlarged to the full resolution."""
-        images = self.generator(latents, noise, self.generator.stage()).clamp(-1, 1)
+        images = clip(self.generator(latents, noise, self.generator.stage()))
         return interpolate(images, self.resolution) if images.shape[-1] < self.resolution else images
 
     def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
@@ -435,24 +436,27 @@ def ffhq256() -> Recipe:
 
 def cpu() -> Recipe:
     """Garments in about fifteen minutes on one core: 32x32 from 8x8, narrow networks, two mapping layers."""
+    images = 200_000
+    player = adam(linear(0.01, 0, over=images), 0.0, 0.9)
     return Recipe(
         family="stylegan",
         gan=Config(
             latent=64,
             style=64,
             mapping_layers=2,
-            channel_base=512,
-            channel_max=64,
+            mapping_rate=0.1,
+            channel_base=256,
+            channel_max=32,
             stable_images=9_600,
             fade_images=9_600,
-            r1_gamma=0.1,
+            r1_gamma=0.01,
             mixing=0.0,
         ),
         data=Data(resolution=32),
-        optimisers={"generator": adam(0.002, 0.0, 0.99), "discriminator": adam(0.002, 0.0, 0.99)},
-        train=Training(images=120_000, batch=32),
+        optimisers={"generator": player, "discriminator": player},
+        train=Training(images=images, batch=16),
         average=Average(half_life=constant(4_000), ramp_up=0.05),
-        jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
+        jobs=Jobs(log_every=800, sample_every=8_000, checkpoint_every=16_000),
     )
 
 
