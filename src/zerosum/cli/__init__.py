@@ -64,6 +64,12 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = importlib.import_module(f"zerosum.cli.{MODULES.get(verb, verb)}").main(rest)
     except (ValueError, ArithmeticError, OSError, ImportError) as error:
         return fail(explain(error))
+    except (RuntimeError, MemoryError) as error:
+        from zerosum.training.memory import first_sentence, is_shortage
+
+        if not is_shortage(error):
+            raise
+        return fail(f"out of memory: {first_sentence(error)}; ask for less at once, or free memory")
     except KeyboardInterrupt:
         return fail("interrupted", 130)
     return status
