@@ -58,23 +58,30 @@ def load(path: str | Path, family: str | None = None, checkpoint: str | int = "n
     return Sampler(gan.to(device), card, device, name)
 
 
-def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Console | None = None) -> Sampler:
+def train(
+    recipe: Recipe | str,
+    out: str | Path | None = None,
+    *,
+    console: Console | None = None,
+    watch: Callable[[int], bool] = lambda images: False,
+) -> Sampler:
     """Train a recipe to its end, or resume it where it was left, and return the trained generator.
 
     Args:
         recipe: a whole recipe, or the name of one, such as "dcgan:cpu".
         out: the run folder; where none is given, runs/ and the recipe's name. An unfinished run of the same recipe is resumed.
         console: where progress is shown.
+        watch: called after every step with the images seen; True stops the training as Ctrl-C does.
 
     Raises:
         ValueError: the recipe, its data and the folder do not fit together.
         DivergedError: a loss or a weight became NaN or infinite.
-        KeyboardInterrupt: stopped by Ctrl-C or a termination signal, after a checkpoint has been saved.
+        KeyboardInterrupt: stopped by Ctrl-C, a termination signal or `watch`, after a checkpoint has been saved.
     """
     folder = default_folder(recipe if isinstance(recipe, str) else recipe.family) if out is None else Path(out)
     recipe = gans.get_recipe(recipe) if isinstance(recipe, str) else recipe
     with distributed.world():
-        _train(recipe, folder, console or Console(quiet=distributed.rank() > 0))
+        _train(recipe, folder, console or Console(quiet=distributed.rank() > 0), watch)
         distributed.barrier()
     return load(folder, recipe.family)
 
@@ -117,7 +124,7 @@ def default_folder(name: str) -> Path:
     return Path("runs") / re.sub(r"\W+", "-", name)
 
 
-def _train(recipe: Recipe, folder: Path, console: Console) -> None:
+def _train(recipe: Recipe, folder: Path, console: Console, look: Callable[[int], bool]) -> None:
     device, first, training = distributed.device(), distributed.rank() == 0, recipe.train
     if first:
         check_folder(folder)
@@ -147,7 +154,7 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
 
             def watch(images: int, display: Display = display, supervisor: Supervisor = supervisor) -> bool:
                 display.advance(images)
-                return stopped.is_set() or supervisor.ending is not None
+                return stopped.is_set() or supervisor.ending is not None or look(images)
 
             with closing(make_feed(own, dataset, train, device)) as feed, display:
                 again = play(make_loop(own, state, feed, jobs, watch), run, supervisor)

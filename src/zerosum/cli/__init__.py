@@ -9,6 +9,7 @@ from pathlib import Path
 VERBS = {
     "ls": "list the families and their recipes",
     "train": "train a GAN on your data, or resume a run",
+    "sweep": "train a recipe many times with fields varied, and say what served best",
     "sample": "draw samples from a trained run",
     "mix": "mix the styles of samples in a sheet",
     "project": "find the latents of your own images, and tune the generator to them",
