@@ -74,7 +74,7 @@ def family_page(family: Family) -> str:
     gan = build_gan(recipe, open_data(recipe.data).card, torch.device("cpu"))
     parts = [
         f"# {family.name}",
-        f"**{family.summary.partition(': ')[2] or family.summary}**",
+        f"**{sentence(family.summary)}**",
         *pictures(family.name),
         text.strip(),
         "## The game",
