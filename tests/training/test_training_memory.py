@@ -196,7 +196,7 @@ def test_estimate_is_near_what_the_run_takes(tmp_path: Path) -> None:
     assert cost.beside > 0
     begun = time.perf_counter()
     train(tiny(4800), tmp_path / "run")
-    assert 0.3 < cost.seconds / (time.perf_counter() - begun) < 3
+    assert 0.2 < cost.seconds / (time.perf_counter() - begun) < 5
 
 
 def test_damaged_memory_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from zerosum.evaluate.intervals import Positions, share_interval
 from zerosum.evaluate.labelled import MOST_TESTS, classifier_hash, labelled, resize_rule
 from zerosum.evaluate.memorisation import copy_distance, training_distances
 from zerosum.evaluate.runner import LEAST
-from zerosum.evaluate.samples import choose
+from zerosum.evaluate.samples import choose, through
 from zerosum.features import FeatureNetwork
 
 MOST_CALIBRATING = 1_000
@@ -111,7 +111,8 @@ def make_checks(real: Real, network: FeatureNetwork, confidence: float, seed: in
         embedded: NDArray[np.float32] = network(torch.from_numpy(np.ascontiguousarray(images))).numpy()
         return embedded
 
-    train = embed(real.train.images)
+    count = len(real.train.labels)
+    train = through(network, count, lambda part: torch.from_numpy(real.train.images[part]), "features of real images")
     held_out = real.test.images[choose(len(real.test.labels), MOST_CALIBRATING, seed)]
     nearest = copy_distance(training_distances(train, embed(held_out)))
 
