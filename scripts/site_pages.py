@@ -26,7 +26,7 @@ from zerosum.recipe import GANConfig, Recipe
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 MOVED = {name: name.lower() for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")}
-MOVED |= {"README.md": "index.md", "examples/my_gan.py": "my_gan.md"}
+MOVED |= {"README.md": "index.md", "README.zh-CN.md": "zh-CN.md", "examples/my_gan.py": "my_gan.md"}
 """Files of the repository -> their pages."""
 
 
