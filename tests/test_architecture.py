@@ -14,7 +14,7 @@ WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses",
 TOOLS = ("nn", "augment", "data", "distributed", "features")
 RUN = ("run", "sampling", "latents", "pictures")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
-DOORS = ("api", "judging", "supervision", "choosing", "cli", "__init__", "__main__")
+DOORS = ("api", "judging", "supervision", "choosing", "sweeping", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),

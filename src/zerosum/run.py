@@ -1,6 +1,6 @@
 """The run folder: what a training leaves behind and all that comes after reads. Data, never code.
 
-    recipe.json  data.json  environment.json  log.txt  stats.jsonl  diagnosis.jsonl  recoveries.json  report.html
+    recipe.json  data.json  environment.json  log.txt  stats.jsonl  diagnosis.jsonl  recoveries.json  memory.json  report.html
     samples/000064000.png
     checkpoints/000064000/{state.pt, average.safetensors, checksums.json}
     checkpoints/best/000064000/{average.safetensors, metrics.json, checksums.json}
@@ -134,11 +134,7 @@ class Run:
         Raises:
             ValueError: recoveries.json is damaged.
         """
-        file = self.folder / "recoveries.json"
-        if not file.is_file():
-            return []
-        with naming_damage(file):
-            return list(json.loads(file.read_text()))
+        return read_list(self.folder / "recoveries.json")
 
     def add_recovery(self, recovery: Mapping[str, Any]) -> None:
         """Write down a recovery, and drop the checkpoints after the images it goes back to."""
@@ -146,6 +142,18 @@ class Run:
         for folder in self.checkpoints():
             if int(folder.name) > recovery["back_to"]:
                 shutil.rmtree(folder)
+
+    def shortages(self) -> list[dict[str, Any]]:
+        """When memory was too short so far: where, where the run went back to, and the micro-batches from there on.
+
+        Raises:
+            ValueError: memory.json is damaged.
+        """
+        return read_list(self.folder / "memory.json")
+
+    def add_shortage(self, shortage: Mapping[str, Any]) -> None:
+        """Write down that memory was too short."""
+        write(self.folder / "memory.json", json.dumps([*self.shortages(), shortage], indent=2))
 
     def pictures(self) -> list[Path]:
         """The grids of samples, oldest first."""
@@ -341,7 +349,8 @@ def open_run(folder: Path, recipe: Recipe, card: DataCard) -> Run:
     if checkpoints:
         refuse_changes(run, recipe, card)
     elif has_changed(run, recipe, card):
-        (folder / "recoveries.json").unlink(missing_ok=True)
+        for name in ("recoveries.json", "memory.json"):
+            (folder / name).unlink(missing_ok=True)
     if checkpoints and int(checkpoints[-1].name) >= recipe.train.images:
         return run
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -465,6 +474,18 @@ def replacing(target: Path) -> Iterator[Path]:
             flush(target.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def read_list(file: Path) -> list[dict[str, Any]]:
+    """The list in a JSON file, empty if it is not there.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if not file.is_file():
+        return []
+    with naming_damage(file):
+        return list(json.loads(file.read_text()))
 
 
 def append_row(file: Path, row: Mapping[str, Any]) -> None:
