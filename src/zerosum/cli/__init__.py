@@ -17,6 +17,7 @@ VERBS = {
     "restore": "make old or spoilt pictures new with a trained run",
     "translate": "make pictures of one kind into another with a trained run",
     "colour": "give grey pictures colours with a trained run",
+    "inpaint": "fill holes in pictures with a trained run",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",
