@@ -30,6 +30,8 @@ SLOPE = 0.2
 """Of the discriminator's leaky rectifiers."""
 SHARPNESS = 10.0
 """What similarities are multiplied by before the softmax (2018, eq. 1)."""
+WIDTHS = {"coarse": (1, 2, 2, 4, 4, 4), "fine": (1, 1, 2, 2, 4, 4), "attention": (1, 1, 2, 4, 4, 4)}
+"""Channels of the maps of each way down, in first ones' (those of the released code)."""
 MULTIPLE = 4
 """What the sides of pictures are divisible by: the networks halve them twice."""
 
@@ -91,32 +93,26 @@ class Doubled(nn.Module):
         return larger
 
 
-def encoder(inputs: int, width: int) -> list[nn.Module]:
-    """To 4 x `width` maps of a quarter of the sides."""
+def encoder(inputs: int, width: int, times: tuple[int, ...]) -> list[nn.Module]:
+    """Six gated convolutions to maps of a quarter of the sides, of so many times `width` channels."""
+    widths = [inputs, *(width * many for many in times)]
+    strides = (1, 2, 1, 2, 1, 1)
     return [
-        GatedConv(inputs, width, 5),
-        GatedConv(width, 2 * width, stride=2),
-        GatedConv(2 * width, 2 * width),
-        GatedConv(2 * width, 4 * width, stride=2),
-        GatedConv(4 * width, 4 * width),
-        GatedConv(4 * width, 4 * width),
+        GatedConv(before, after, 3 if number else 5, strides[number]) for number, (before, after) in enumerate(pairwise(widths))
     ]
 
 
 class Stage(nn.Module):
-    """One of the two networks: a picture and where it is known, `[N, C + 1, H, W]`, to a picture `[N, C, H, W]`.
+    """One of the two networks: a picture and where it is known, `[N, C + 1, H, W]`, to a picture `[N, C, H, W]`."""
 
-    Args:
-        attention: whether there is a second branch, with contextual attention.
-    """
-
-    def __init__(self, channels: int, config: Config, attention: bool) -> None:
+    def __init__(self, channels: int, config: Config, kind: Literal["coarse", "fine"]) -> None:
         super().__init__()
-        width, self.attends = config.width, attention
+        width, attention = config.width, config.attention and kind == "fine"
+        self.attends = attention
         dilated = [GatedConv(4 * width, 4 * width, dilation=dilation) for dilation in config.dilations]
-        self.body = nn.Sequential(*encoder(channels + 1, width), *dilated)
+        self.body = nn.Sequential(*encoder(channels + 1, width, WIDTHS[kind]), *dilated)
         if attention:
-            self.before = nn.Sequential(*encoder(channels + 1, width))
+            self.before = nn.Sequential(*encoder(channels + 1, width, WIDTHS["attention"]))
             self.after = nn.Sequential(GatedConv(4 * width, 4 * width), GatedConv(4 * width, 4 * width))
         self.end = nn.Sequential(
             GatedConv(8 * width if attention else 4 * width, 4 * width),
@@ -203,8 +199,8 @@ class Filler(nn.Module):
     def __init__(self, channels: int, config: Config) -> None:
         super().__init__()
         self.skip = config.skip
-        self.coarse = Stage(channels, config, False)
-        self.fine = Stage(channels, config, config.attention) if config.refine else None
+        self.coarse = Stage(channels, config, "coarse")
+        self.fine = Stage(channels, config, "fine") if config.refine else None
 
     def forward(self, pictures: Tensor, known: Tensor) -> list[Tensor]:
         """What each network makes of all of the picture `[N, C, H, W]`, the last to be used."""
