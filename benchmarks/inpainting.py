@@ -2,9 +2,9 @@
 
     python benchmarks/inpainting.py --photographs PHOTOS --garments train-images-idx3-ubyte.gz [--runs runs] [--out docs/images]
 
-Trains `inpainting:cpu` on a folder of photographs and `inpainting:fashion` on Fashion-MNIST, or goes on with what lies in --runs,
-judges both by `zerosum evaluate`, prints the figures as tables, and draws the first pictures that were held out: the picture with
-its hole in magenta, filled, filled by diffusion, and the truth.
+Trains `inpainting:cpu` on a folder of photographs and `inpainting:fashion` on Fashion-MNIST, or goes on with what lies in
+--runs, judges both by `zerosum evaluate`, prints the figures as tables, and draws the first pictures that were held out: the
+picture with its hole in magenta, filled, filled by diffusion, and the truth.
 """
 
 import argparse
