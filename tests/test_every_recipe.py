@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zerosum import gans
+from zerosum.data.holes import holed_shape
 from zerosum.data.photographs import shapes_of
 from zerosum.game import GAN
 from zerosum.recipe import Recipe, differences
@@ -23,6 +24,8 @@ def build(recipe: Recipe) -> GAN:
         shapes = shapes_of(recipe.data, channels)
     if recipe.data.kind in ("pairs", "colouring"):
         shapes = {"source": (1 if recipe.data.kind == "colouring" else channels, *picture[1:]), "target": picture}
+    if recipe.data.kind == "inpainting":
+        shapes = {"source": holed_shape(picture), "target": picture}
     if recipe.data.kind == "unpaired":
         shapes = {"a": picture, "b": picture}
     with torch.device("meta"):

@@ -104,5 +104,5 @@ def archive(samples: Samples) -> bytes:
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """Pixels `[H, W, C]` with 1 or 3 channels as a Pillow image."""
+    """Pixels `[H, W, C]` with 1 or 3 channels, or 2 or 4 with transparency, as a Pillow image."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

@@ -90,10 +90,11 @@ class Data:
 
     path: str = "fashion"
     """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
-    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired"] = "images"
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting"] = "images"
     """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
     of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
-    pairs made of any images; or unpaired: pictures of two kinds that need not belong together."""
+    pairs made of any images; unpaired: pictures of two kinds that need not belong together; or inpainting: any images with
+    holes to be filled."""
     sides: tuple[str, str] = ("A", "B")
     """Of pairs and unpaired: the sub-folders (or classes) of what is given and of what is to be made of it. In a file that
     shows both, A is the left half and B the right one: B A goes from right to left."""
@@ -104,8 +105,12 @@ class Data:
     """Width and height of the prepared images, in pixels; of photographs, of the crops."""
     scale: Literal[1, 2, 4] = 4
     """Of photographs: how many times smaller the sources are than the crops."""
-    degradation: Literal["bicubic", "real", "old"] = "bicubic"
-    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, or a print's age."""
+    degradation: Literal["bicubic", "real", "old", "holes"] = "bicubic"
+    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, a print's age, or holes,
+    for inpainting."""
+    holes: Literal["mixed", "strokes", "boxes", "halves"] = "mixed"
+    """Of inpainting, and of photographs with holes: strokes of a brush, boxes of a quarter to half of the sides, halves of the
+    picture, or mixed: one of these."""
     fit: Literal["crop", "letterbox"] = "crop"
     """How an image that is not square becomes so: its centre, or all of it with bars."""
     colour: Literal["auto", "grey", "rgb"] = "auto"
@@ -133,11 +138,18 @@ class Data:
             )
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
+        if self.kind == "photographs" and self.degradation == "holes" and self.scale > 1:
+            raise ValueError(f"data.degradation holes leaves photographs at their size: set data.scale to 1, not {self.scale}")
         if self.kind == "photographs" and self.resolution % (4 * self.scale):
             raise ValueError(
                 f"data.resolution of photographs must be a multiple of {4 * self.scale} at data.scale {self.scale}, "
                 f"not {self.resolution}"
             )
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether the examples are pictures with holes, for inpainting."""
+        return self.kind == "inpainting" or (self.kind == "photographs" and self.degradation == "holes")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

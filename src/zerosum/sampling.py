@@ -236,7 +236,9 @@ class Sampler:
             ValueError: a label that it does not have, or it must be given more than a label.
         """
         if "source" in self.gan.given:
-            raise ValueError("this generator makes pictures from pictures: use zerosum upscale, restore, translate or colour")
+            raise ValueError(
+                "this generator makes pictures from pictures: use zerosum upscale, restore, translate, colour or inpaint"
+            )
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
         if "label" not in self.gan.given:

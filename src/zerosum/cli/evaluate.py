@@ -16,10 +16,11 @@ from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Colouring, Images, Pairs, Photographs, open_data, split
+from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, open_data, split
 from zerosum.data.feed import to_float
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
+from zerosum.evaluate.holes import hole_figures
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
 from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
@@ -326,10 +327,14 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
     def make(source: Tensor) -> Tensor:
         return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
 
-    return pair_figures(make, floats, load_perceptual(), split=named, generator=sampler.name, seed=chosen.seed)
+    judged = make, floats, load_perceptual()
+    if settings.has_holes:
+        network, side = features.load(chosen.features, runtime=chosen.runtime), settings.resolution
+        return hole_figures(*judged, network, side, split=named, generator=sampler.name, seed=chosen.seed)
+    return pair_figures(*judged, split=named, generator=sampler.name, seed=chosen.seed)
 
 
-def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring:
+def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring | Holed:
     """The pairs that a run is judged by: its own, or those of --against; of a run on unpaired data its folders A and B.
 
     Raises:
@@ -343,7 +348,7 @@ def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colour
             )
         settings = replace(settings, kind="pairs", sides=("A", "B"))
     dataset = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
-    if not isinstance(dataset, Photographs | Pairs | Colouring):
+    if not isinstance(dataset, Photographs | Pairs | Colouring | Holed):
         raise ValueError(f"{settings.path} is not data of pairs: data.kind is {settings.kind}")
     return dataset
 

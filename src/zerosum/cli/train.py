@@ -115,6 +115,8 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
 
 def verb_for(data: Data) -> tuple[str, str]:
     """The verb that makes pictures from pictures with a run on such data, and a folder for them."""
+    if data.has_holes:
+        return "inpaint", "filled"
     if data.kind == "photographs":
         return ("restore", "restored") if data.scale == 1 else ("upscale", "upscaled")
     return ("colour", "coloured") if data.kind == "colouring" else ("translate", "translated")

@@ -7,6 +7,7 @@ from zerosum.caches import cache_folder
 from zerosum.data.cache import prepared
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
+from zerosum.data.holes import Holed, prepared_holed
 from zerosum.data.pairs import Colouring, Pairs, prepared_colouring, prepared_pairs
 from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
@@ -18,6 +19,7 @@ from zerosum.recipe import Data
 __all__ = [
     "Colouring",
     "Dataset",
+    "Holed",
     "Images",
     "Pairs",
     "Photographs",
@@ -37,6 +39,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "pairs": prepared_pairs,
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
+    "inpainting": prepared_holed,
 }
 """What opens each kind of data from the cache."""
 
