@@ -43,6 +43,8 @@ class Export:
     """Of onnx and page, and of cyclegan: the way from the second kind of pictures to the first."""
     directions: Path | None = None
     """Of page: a directions.npz of `zerosum directions`, whose directions become sliders."""
+    title: str | None = None
+    """Of page: its heading. None: family and data."""
     runtime: Path | None = None
     """Of page: the npm package onnxruntime-web, as a folder or .tgz. None: npm fetches it, once."""
 
@@ -91,9 +93,9 @@ def read_kind(chosen: Export) -> tuple[str, str]:
         raise ValueError(f"--to hub writes nothing here: leave --out {chosen.out} out")
     if chosen.reverse and kind not in ("onnx", "page"):
         raise ValueError(f"--reverse is for onnx and page: {kind} holds both ways")
-    for option, value in (("--directions", chosen.directions), ("--runtime", chosen.runtime)):
-        if value is not None and kind != "page":
-            raise ValueError(f"{option} is for --to page, not for {kind}")
+    for option in ("directions", "title", "runtime"):
+        if getattr(chosen, option) is not None and kind != "page":
+            raise ValueError(f"--{option} is for --to page, not for {kind}")
     return kind, "".join(words)
 
 
@@ -120,7 +122,8 @@ def page(chosen: Export, sampler: Sampler, out: Path) -> int:
     found = read_directions(chosen.directions, sampler) if chosen.directions else []
     runtime, recipe = find_runtime(chosen.runtime), recipe_of(chosen.run)
     exported = export_onnx(sampler, recipe, chosen.reverse)
-    write_page(out, exported, page_settings(sampler, exported, recipe, found, chosen.reverse), runtime)
+    settings = page_settings(sampler, exported, recipe, found, chosen.reverse, chosen.title)
+    write_page(out, exported, settings, runtime)
     return say(f"{out / 'index.html'}: open it, or put the folder on any web server\n{told(exported)}")
 
 

@@ -1,4 +1,4 @@
-"""The model card of a released generator: what it is, from what, how good, how to use it. Written from the run, not invented."""
+"""The model card of a released generator, written from its run: what it is, of what data, how good, and how to use it."""
 
 import json
 from collections.abc import Iterator, Mapping

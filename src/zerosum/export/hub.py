@@ -75,7 +75,7 @@ def speaking(name: str, access: str) -> Iterator[None]:
         raise ValueError(f"the hub needs to know who you are: {token}") from None
     except errors.RepositoryNotFoundError:
         raise ValueError(
-            f"there is neither a folder {name} here nor a repository {name} on the hub that you may see. If it is private, {token}"
+            f"there is no folder {name} here, and on the hub no repository {name} that you may see. If it is private, {token}"
         ) from None
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)

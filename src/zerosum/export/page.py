@@ -1,7 +1,7 @@
-"""A generator as a page that runs in the visitor's browser: a folder with everything in it, opened from a disk or served by anyone.
+"""A generator as a page that runs in the visitor's browser: a folder with all it needs, opened from a disk or from any server.
 
-The page's own files lie in `web/`. The ONNX file and ONNX Runtime's WebAssembly go into scripts as base64, for a page that is opened
-from a disk may not fetch files.
+The page's own files lie in `web/`. The ONNX file and ONNX Runtime's WebAssembly go into scripts as base64, for a page that is
+opened from a disk may not fetch files.
 """
 
 import base64
@@ -130,12 +130,18 @@ def embedded(name: str, content: bytes) -> str:
 
 
 def page_settings(
-    sampler: Sampler, exported: Exported, recipe: Mapping[str, Any], directions: Sequence[tuple[str, Tensor]], reverse: bool
+    sampler: Sampler,
+    exported: Exported,
+    recipe: Mapping[str, Any],
+    directions: Sequence[tuple[str, Tensor]] = (),
+    reverse: bool = False,
+    title: str | None = None,
 ) -> dict[str, Any]:
     """What the page shows and how it uses the generator.
 
     Args:
         directions: name and shift of each, as far as one standard deviation.
+        title: of the page; None: family and data.
 
     Raises:
         ValueError: the generator makes no pictures, or is given what a page has no control for.
@@ -148,7 +154,7 @@ def page_settings(
         )
     graph = Graph(gan, reverse)
     return {
-        "title": f"{recipe['family']} on {recipe['data']['path']}",
+        "title": title or f"{recipe['family']} on {recipe['data']['path']}",
         "about": f"{'Pictures' if 'source' in gan.given else 'Images'} by a generative adversarial network: {sampler.name}.",
         "makes": exported.outputs[0],
         "inputs": [{"name": one.name, "shape": one.shape} for one in exported.inputs],
@@ -159,11 +165,14 @@ def page_settings(
         "label": {"classes": card.labels.classes or None, "columns": [asdict(column) for column in card.labels.columns]}
         if "label" in gan.given
         else None,
-        "directions": [
-            {"name": name, "vector": [round(value, 6) for value in shift.flatten().tolist()]} for name, shift in directions
-        ],
+        "directions": [{"name": name, "vector": rounded(shift)} for name, shift in directions],
         "source": source_settings(graph) if "source" in gan.given else None,
     }
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Numbers in six decimals, in one row."""
+    return [round(value, 6) for value in values.flatten().tolist()]
 
 
 def truncation_range(graph: Graph) -> dict[str, Any]:
