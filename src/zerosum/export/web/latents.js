@@ -282,5 +282,5 @@ function slider(id, text, min, max, step, value, said, changed, hint = "") {
     changed(Number(input.value));
   };
   const caption = element("span", {}, text, " ", element("small", {}, hint), shown);
-  return element("label", { className: "field" }, caption, input);
+  return element("label", { className: "field", htmlFor: id }, caption, input);
 }
