@@ -92,7 +92,11 @@ def test_damaged_folders_are_refused_in_words(released: Path, tmp_path: Path) ->
         ("a", "{", r"config\.json is damaged"),
         ("b", json.dumps({"model_type": "bert"}), "is not of a generator"),
         ("c", json.dumps({**config, "zerosum": 99}), "upgrade zerosum"),
-        ("d", json.dumps({**config, "recipe": {**config["recipe"], "family": "os.path"}}), "if you trust it, say --family os.path"),
+        (
+            "d",
+            json.dumps({**config, "recipe": {**config["recipe"], "family": "os.path"}}),
+            "if you trust it, say --family os.path",
+        ),
         ("e", json.dumps({key: value for key, value in config.items() if key != "data"}), r"config\.json is damaged"),
     ):
         with pytest.raises(ValueError, match=words):
@@ -118,7 +122,9 @@ class FakeHub(BaseHTTPRequestHandler):
         if self.path == "/api/repos/create":
             self.answer({"url": f"http://{self.headers['Host']}/{json.loads(body)['organization']}/{json.loads(body)['name']}"})
         elif "/preupload/" in self.path:
-            files = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False} for file in json.loads(body)["files"]]
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False} for file in json.loads(body)["files"]
+            ]
             self.answer({"files": files})
         elif "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):
@@ -140,7 +146,7 @@ class FakeHub(BaseHTTPRequestHandler):
             etag = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
             self.answer(content, 200, etag)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def allowed(self, token: str) -> bool:
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
