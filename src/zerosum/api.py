@@ -20,6 +20,8 @@ from zerosum.data import Dataset, open_data, split
 from zerosum.data.feed import Feed, to_float
 from zerosum.datacard import DataCard, Labels
 from zerosum.diagnose.examination import Signals
+from zerosum.export import hub
+from zerosum.export.release import Release, is_release
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
 from zerosum.pictures import picture
@@ -47,13 +49,21 @@ def load(path: str | Path, family: str | None = None, checkpoint: str | int = "n
     """The trained generator of a run folder, ready to sample from.
 
     Args:
+        path: a run folder; a folder of `zerosum export --to safetensors`; or the name of such a one on the hub, "user/name".
         family: of a run of a GAN of your own, its module (`examples.my_gan`): it is imported only if you name it.
         checkpoint: "newest", "best" (where the run was judged during training), or the images seen.
 
     Raises:
         ValueError: the folder is not a run, or has no such checkpoint.
+        ImportError, OSError: of a name on the hub: huggingface_hub is missing, or the hub cannot be reached.
     """
-    gan, card, name = load_run(Path(path), family, checkpoint)
+    folder = hub.download(str(path)) if hub.is_name(str(path)) else Path(path)
+    if is_release(folder):
+        if checkpoint != "newest":
+            raise ValueError(f"{path} holds one generator: leave the checkpoint {checkpoint} out")
+        gan, card, name = Release(folder).load(family)
+    else:
+        gan, card, name = load_run(folder, family, checkpoint)
     device = distributed.device()
     return Sampler(gan.to(device), card, device, name)
 

@@ -96,12 +96,7 @@ class Run:
         Raises:
             ValueError: see `plain_recipe`, or the family is of the user's own and not named.
         """
-        plain = self.plain_recipe()
-        name = plain["family"]
-        if name not in gans.names() and name != family:
-            raise ValueError(f"{self.folder} is a run of {name}, a module of its own: if you trust it, say --family {name}")
-        with naming_damage(self.recipe_file):
-            return Recipe.from_plain(plain, gans.find(name).config)
+        return read_recipe(self.plain_recipe(), self.recipe_file, family)
 
     def card(self) -> DataCard:
         """What data the run was started with.
@@ -433,9 +428,31 @@ def load(folder: Path, family: str | None = None, checkpoint: str | int = "newes
     run = Run(folder)
     recipe, card = run.recipe(family), run.card()
     weights, name = run.read_average(checkpoint)
-    gan = gans.find(recipe.family).gan(recipe.gan, card.shapes).for_sampling()
+    gan = for_sampling(recipe, card)
     gan.load_state_dict(weights)
     return gan, card, name
+
+
+def read_recipe(plain: Mapping[str, Any], file: Path, family: str | None = None) -> Recipe:
+    """The recipe that a file holds.
+
+    Args:
+        plain: the file's content, parsed.
+        family: see `Run.recipe`.
+
+    Raises:
+        ValueError: see `Run.recipe`.
+    """
+    name = plain["family"]
+    if name not in gans.names() and name != family:
+        raise ValueError(f"{file.parent} is of {name}, a module of its own: if you trust it, say --family {name}")
+    with naming_damage(file):
+        return Recipe.from_plain(plain, gans.find(name).config)
+
+
+def for_sampling(recipe: Recipe, card: DataCard) -> GAN:
+    """The generator of a recipe for such data, frozen and on the CPU, with weights yet to be read."""
+    return gans.find(recipe.family).gan(recipe.gan, card.shapes).for_sampling()
 
 
 @contextmanager

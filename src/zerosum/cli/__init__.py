@@ -24,6 +24,7 @@ VERBS = {
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "show": "show a run's recipe, progress and last values",
     "data": "check a data set before training on it",
+    "export": "give a trained generator to other programs, people or browsers",
     "import": "turn a checkpoint of the authors' own code into a run",
 }
 

@@ -160,7 +160,7 @@ class SynthesisBlock(nn.Module):
     def forward(self, maps: Tensor | None, styles: Tensor, noise: Noise | None, kernel: Tensor) -> Tensor:
         """Maps of half the size (None at 4x4), styles `[N, 2, style]` -> maps."""
         if self.const is not None:
-            maps = self.const.expand(len(styles), *self.const.shape)
+            maps = self.const.expand(styles.shape[0], *self.const.shape)
         maps = self.layer0(maps, styles[:, 0], noise, kernel)
         result: Tensor = self.layer1(maps, styles[:, 1], noise, kernel)
         return result
