@@ -12,6 +12,7 @@ from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
+from zerosum.data.tokens import Tokens, prepared_tokens
 from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
@@ -23,6 +24,7 @@ __all__ = [
     "Photographs",
     "Points",
     "Report",
+    "Tokens",
     "Unpaired",
     "check",
     "modes",
@@ -37,6 +39,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "pairs": prepared_pairs,
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
+    "tokens": prepared_tokens,
 }
 """What opens each kind of data from the cache."""
 
