@@ -55,8 +55,8 @@ class Effects:
             )
         if self.num_cut:
             said.append(
-                f"{self.num_cut:,} of {self.num_found - self.num_left_out:,} lines are longer than {settings.num_tokens} tokens "
-                "and are cut there: raise data.num_tokens to keep them whole"
+                f"{self.num_cut:,} of {self.num_found - self.num_left_out:,} lines are longer than {settings.num_tokens} "
+                "tokens and are cut there: raise data.num_tokens to keep them whole"
             )
         return said
 
@@ -99,7 +99,9 @@ def files_of(path: str) -> list[Path]:
         return [place]
     found = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
     if not found:
-        raise ValueError(f"data.path {path!r} is a folder without files that end in {' or '.join(SUFFIXES)}: data.kind tokens reads these")
+        raise ValueError(
+            f"data.path {path!r} is a folder without files that end in {' or '.join(SUFFIXES)}: data.kind tokens reads these"
+        )
     return found
 
 
@@ -220,7 +222,9 @@ def check_tokens(settings: Data) -> Report:
     """
     lines = read_lines(settings.path)
     rows, effects = as_rows(lines, vocabulary := learn(lines, settings.vocabulary, settings.vocabulary_size), settings)
-    sizes = f"{len(rows):,} examples of up to {settings.num_tokens} tokens, {len(vocabulary) - 1:,} {vocabulary.kind} and the end"
+    sizes = (
+        f"{len(rows):,} examples of up to {settings.num_tokens} tokens, {len(vocabulary) - 1:,} {vocabulary.kind} and the end"
+    )
     repeated = len(lines) - len(set(lines))
     return Report(
         path=settings.path,
@@ -228,5 +232,7 @@ def check_tokens(settings: Data) -> Report:
         num_examples=len(lines),
         num_readable=len(lines),
         effects=(sizes, *effects.sentences(settings)),
-        advice=(f"{repeated:,} lines are there more than once: take them away, or samples will repeat them",) if repeated else (),
+        advice=(f"{repeated:,} lines are there more than once: take them away, or samples will repeat them",)
+        if repeated
+        else (),
     )
