@@ -19,7 +19,7 @@ SPACE = "\u2581"
 LISTED = 5
 """Tokens in an error."""
 
-WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:['’-]\w+)*|[^\w\s]")
+WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:['\u2019-]\w+)*|[^\w\s]")
 """A number, a word with its inner hyphens and apostrophes, or another sign."""
 
 Kind = Literal["words", "characters", "bpe"]

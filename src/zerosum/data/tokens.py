@@ -129,7 +129,7 @@ def read_file(file: Path) -> str:
     except UnicodeDecodeError as problem:
         line = content[: problem.start].count(b"\n") + 1
         raise ValueError(
-            f"{file}, line {line}: the byte 0x{content[problem.start]:02x} is not UTF-8; save the file as UTF-8, or take it away"
+            f"{file}, line {line}: the byte 0x{content[problem.start]:02x} is not UTF-8; save it as UTF-8, or take it away"
         ) from None
 
 
@@ -173,8 +173,8 @@ def as_rows(lines: Sequence[str], vocabulary: Vocabulary, settings: Data) -> tup
     kept = [numbers for numbers in found if UNKNOWN not in numbers]
     if not kept:
         raise ValueError(
-            f"data.path {settings.path!r}: none of {len(found):,} {'lines' if settings.text == 'lines' else 'slices'} is made of "
-            f"the {len(vocabulary) - 1:,} commonest {vocabulary.kind} alone; raise data.vocabulary_size, or choose data.vocabulary bpe"
+            f"data.path {settings.path!r}: none of {len(found):,} examples is made of the {len(vocabulary) - 1:,} commonest "
+            f"{vocabulary.kind} alone; raise data.vocabulary_size, lower data.num_tokens, or choose data.vocabulary bpe"
         )
     rows = np.full((len(kept), length), END, np.uint16)
     for row, numbers in zip(rows, kept, strict=True):

@@ -163,10 +163,10 @@ def generator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) ->
 def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples lack variety, and do not gain any."""
     missing, diversity, twins = (known(rows, name) for name in ("missing_share", "diversity", "duplicates"))
-    if len(missing) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
+    if len(diversity) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
         return []
     newest, evidence = rows[-1], []
-    if min(missing) > MISSING:
+    if missing and min(missing) > MISSING:
         classes = f" (classes {', '.join(newest.missing_classes)})" if newest.missing_classes else ""
         evidence.append(f"samples never show {missing[-1]:.0%} of what is in the data{classes}")
     if max(diversity) < UNIFORM:
@@ -245,6 +245,8 @@ def balance(newest: Signals) -> Iterator[str]:
 
 def notice(newest: Signals) -> Iterator[str]:
     """What is worth knowing beside the verdict."""
+    if newest.skipped:
+        yield newest.skipped
     if newest.saturated is not None and newest.saturated > 0.3:
         yield f"{newest.saturated:.0%} more pixels than in real images are pure black or white: lower the generator's rate"
     if newest.checkerboard is not None and newest.checkerboard > 4:

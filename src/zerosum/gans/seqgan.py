@@ -1,9 +1,9 @@
 """SeqGAN: text by a generator that is rewarded by the discriminator for every word, since words have no gradient.
 
-Yu et al. 2017, "SeqGAN: Sequence generative adversarial nets with policy gradient" (arXiv 1609.05473). The reward Q(t) of a word
-is D of the whole text for the last one, and for the others the mean of D over `rollouts` ways in which the text could have gone
-on from there (eq. 4), written by a delayed copy of the generator. The generator lowers -E[sum_t log G(y_t | y_1..t-1) Q(t)]
-(eq. 7), the discriminator -E[log D(x)] - E[log(1 - D(y))] (eq. 5). It is trained in two stages: `likelihood()` lowers
+Yu et al. 2017, "SeqGAN: Sequence generative adversarial nets with policy gradient" (arXiv 1609.05473). The reward Q(t) of a
+word is D of the whole text for the last one, and for the others the mean of D over `rollouts` ways in which the text could have
+gone on from there (eq. 4), written by a delayed copy of the generator. The generator lowers -E[sum_t log G(y_t | y_1..t-1)
+Q(t)] (eq. 7), the discriminator -E[log D(x)] - E[log(1 - D(y))] (eq. 5). It is trained in two stages: `likelihood()` lowers
 -E[log G(x)] alone, then `gan()` goes on from there.
 
 What differs: texts have lengths of their own, so nothing is written, learned or rewarded after the end; losses are means over
@@ -174,7 +174,8 @@ class SeqGAN(GAN):
         """(-E[log D(x)] - E[log(1 - D(y))]) / 2 + l2 |W|^2 / 2."""
         config = self.config
         real, fake = (self.discriminator(tokens, config.dropout) for tokens in (batch["tokens"], self._fakes(batch)))
-        norm = sum(weight.square().sum() for weight in self.discriminator.output.parameters()) / 2
+        output = self.discriminator.output
+        norm = (output.weight.square().sum() + output.bias.square().sum()) / 2
         terms = {"adversarial": minimax_d(real, fake) / 2} | ({"l2": config.l2 * norm} if config.l2 else {})
         return Loss(terms, probability_notes(real, fake))
 
@@ -188,7 +189,7 @@ class SeqGAN(GAN):
     @torch.no_grad()
     def rewards(self, tokens: Tensor) -> Tensor:
         """Q(t) of every word `[N, T]` of texts `[N, T]`."""
-        values = self.discriminator(tokens).sigmoid()[:, None].repeat(1, self.length)
+        values: Tensor = self.discriminator(tokens).sigmoid()[:, None].repeat(1, self.length)
         state, previous = self.delayed.start(len(tokens)), torch.full_like(tokens[:, 0], self.delayed.num_tokens)
         for place in range(self.length - 1):
             _, state = self.delayed.step(previous, state)
@@ -248,7 +249,7 @@ def gan(start: str | None = "runs/seqgan-likelihood") -> Recipe:
 
 def cpu_likelihood() -> Recipe:
     """First stage on a CPU, in minutes."""
-    return _small(_narrow(adversarial=False), 64 * 4_000, 5e-3)
+    return _small(_narrow(adversarial=False), 64 * 1_500, 5e-3)
 
 
 def cpu(start: str | None = "runs/seqgan-cpu-likelihood") -> Recipe:
@@ -257,7 +258,7 @@ def cpu(start: str | None = "runs/seqgan-cpu-likelihood") -> Recipe:
     Args:
         start: the run folder of the first stage; None: from nothing.
     """
-    return _small(_narrow(), 64 * 100, 1e-3, start)
+    return _small(_narrow(), 64 * 60, 1e-3, start)
 
 
 def tiny() -> Recipe:

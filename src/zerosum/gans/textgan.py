@@ -1,10 +1,11 @@
 """RelGAN: text by a relational memory, judged through many small views of it, with words softened so that gradients pass.
 
-Nie, Narodytska & Patel 2019, "RelGAN: Relational generative adversarial networks for text generation" (ICLR). A word is drawn as
-argmax(o + g), o the logits and g Gumbel noise; in the game the discriminator sees softmax(b (o + g)) in its place, whose gradient
-reaches the generator. The inverse temperature b rises from 1 to `inverse_temperature`, as that to the power of the progress. The
-discriminator sees each text through `representations` embeddings, and both players lower the relativistic standard loss (RSGAN)
-over these. It is trained in two stages: `likelihood()` lowers -E[log G(x)] alone, then `gan()` goes on from there.
+Nie, Narodytska & Patel 2019, "RelGAN: Relational generative adversarial networks for text generation" (ICLR). A word is drawn
+as argmax(o + g), o the logits and g Gumbel noise; in the game the discriminator sees softmax(b (o + g)) in its place, whose
+gradient reaches the generator. The inverse temperature b rises from 1 to `inverse_temperature`, as that to the power of the
+progress. The discriminator sees each text through `representations` embeddings, and both players lower the relativistic
+standard loss (RSGAN) over these. It is trained in two stages: `likelihood()` lowers -E[log G(x)] alone, then `gan()` goes on
+from there.
 
 The memory is that of Santoro et al. 2018 (arXiv 1806.01822), with layer norm also on queries, keys and values. What differs:
 texts have lengths of their own, so nothing is written or learned after the end; gradients are not clipped.
@@ -168,7 +169,7 @@ class Discriminator(nn.Module):
         """Scores of texts, words int64 `[N, T]` or softened ones `[N, T, V]`."""
         embedded = texts @ self.embedding if texts.is_floating_point() else self.embedding[texts]
         # [N, T, R E] -> [N R, T, E]: every representation is a text of its own.
-        views = embedded.unflatten(2, (self.representations, -1)).transpose(1, 2).flatten(0, 1)
+        views = embedded.reshape(*embedded.shape[:2], self.representations, -1).transpose(1, 2).flatten(0, 1)
         features: Tensor = self.windows(views)
         changed = self.highway(features)
         features = changed.sigmoid() * relu(changed) + (1 - changed.sigmoid()) * features
@@ -246,7 +247,7 @@ def gan(start: str | None = "runs/textgan-likelihood") -> Recipe:
 
 def cpu_likelihood() -> Recipe:
     """First stage on a CPU, in minutes."""
-    return _small(_narrow(adversarial=False), 64 * 1_500, 2e-3)
+    return _small(_narrow(adversarial=False), 64 * 1_000, 2e-3)
 
 
 def cpu(start: str | None = "runs/textgan-cpu-likelihood") -> Recipe:
@@ -255,7 +256,7 @@ def cpu(start: str | None = "runs/textgan-cpu-likelihood") -> Recipe:
     Args:
         start: the run folder of the first stage; None: from nothing.
     """
-    return _small(_narrow(), 64 * 200, 1e-4, start)
+    return _small(_narrow(), 64 * 150, 3e-4, start)
 
 
 def tiny() -> Recipe:
@@ -293,11 +294,10 @@ def _recipe(config: Config, training: Training, rate: float) -> Recipe:
 
 def _small(config: Config, images: int, rate: float, start: str | None = None) -> Recipe:
     """A recipe for a CPU."""
-    players = ["generator", *(["discriminator"] if config.adversarial else [])]
     return Recipe(
         family="textgan",
         gan=config,
-        optimisers=dict.fromkeys(players, adam(rate)),
+        optimisers={"generator": adam(rate)} | ({"discriminator": adam(1e-3)} if config.adversarial else {}),
         data=Data(path="sentences", kind="tokens", vocabulary_size=3_000, num_tokens=16, held_out=2_000),
         train=Training(images=images, batch=64, start=start),
         jobs=Jobs(log_every=640, sample_every=3_200, checkpoint_every=6_400, num_samples=32),

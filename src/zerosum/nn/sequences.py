@@ -71,7 +71,7 @@ def likelihood_loss(log_likelihoods: Tensor, tokens: Tensor) -> Loss:
 
 
 def choose(logits: Tensor, chances: Tensor) -> Tensor:
-    """Tokens `[N]` drawn by logits `[N, V]` with numbers `[N]` that are uniform in [0, 1): where the cumulative sum passes them."""
+    """Tokens `[N]` drawn by logits `[N, V]`: where the cumulative sum passes numbers `[N]` that are uniform in [0, 1)."""
     sums = logits.float().softmax(1).cumsum(1)
     return torch.searchsorted(sums, chances[:, None] * sums[:, -1:], right=True)[:, 0].clamp(max=logits.shape[1] - 1)
 
