@@ -279,7 +279,7 @@ def tiny() -> Recipe:
 def _narrow(adversarial: bool = True) -> Config:
     """The settings of the recipes for a CPU."""
     filters = ((1, 32), (2, 64), (3, 64), (4, 64), (5, 32))
-    return Config(hidden=128, filters=filters, rollouts=4, first_discriminator_steps=200, adversarial=adversarial)
+    return Config(hidden=128, filters=filters, l2=0.01, rollouts=4, first_discriminator_steps=400, adversarial=adversarial)
 
 
 def _recipe(config: Config, training: Training, rate: float) -> Recipe:
