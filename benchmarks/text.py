@@ -1,4 +1,4 @@
-"""The game against maximum likelihood: textgan and seqgan on real sentences, each second stage beside the first it started from.
+"""The game against maximum likelihood on real sentences: the second stage of textgan and seqgan beside the first.
 
     python benchmarks/text.py FOLDER --out runs/text [--families textgan seqgan] [--corpora wordnet kjv] [--seeds 0 1 2]
 
@@ -19,6 +19,7 @@ import zerosum
 from zerosum import gans
 from zerosum.cli import main as command
 from zerosum.recipe import Recipe
+from zerosum.run import Run
 
 CORPORA = {"wordnet": ("wordnet_examples.txt", 1.0), "kjv": ("kjv.txt", 0.4)}
 """File, and the share of the recipe's length that is trained."""
@@ -37,17 +38,22 @@ def recipe_for(name: str, path: Path, share: float, seed: int, start: Path | Non
 def train_both(folder: Path, family: str, path: Path, share: float, seed: int) -> list[Path]:
     """Both stages, the second from the first."""
     stages = [folder / f"{path.stem}-{family}-{stage}-{seed}" for stage in ("likelihood", "gan")]
-    for stage, recipe, start in zip(stages, ("cpu_likelihood", "cpu"), (None, stages[0]), strict=True):
-        zerosum.train(recipe_for(f"{family}:{recipe}", path, share, seed, start), stage, console=Console(quiet=True))
+    for stage, name, start in zip(stages, ("cpu_likelihood", "cpu"), (None, stages[0]), strict=True):
+        recipe = recipe_for(f"{family}:{name}", path, share, seed, start)
+        if recipe.train.images not in [int(checkpoint.name) for checkpoint in Run(stage).checkpoints()]:
+            zerosum.train(recipe, stage, console=Console(quiet=True))
     return stages
 
 
 def judged(run: Path) -> dict[str, float]:
-    """The figures of a run by name."""
+    """The figures of a run by name, and those of real text in its place."""
     file = run / "metrics.json"
     if not file.is_file() and command(["evaluate", str(run)]):
         raise SystemExit(f"{run} cannot be judged")
-    return {name: figure["value"] for name, figure in json.loads(file.read_text()).items()}
+    figures = json.loads(file.read_text())
+    return {name: figure["value"] for name, figure in figures.items()} | {
+        f"{name} (real)": figure["floor"] for name, figure in figures.items()
+    }
 
 
 def row(name: str, figures: Sequence[dict[str, float]], suffix: str = "") -> str:

@@ -1,7 +1,7 @@
-"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, which holds fashion-mnist/, emoji/ and text/.
+"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, with fashion-mnist/, emoji/ and text/.
 
-fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; text/ has the
-example sentences of WordNet 3.0, of Debian's wordnet-base.
+fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; text/ has
+the example sentences of WordNet 3.0, of Debian's wordnet-base.
 """
 
 import gzip

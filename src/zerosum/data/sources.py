@@ -20,7 +20,10 @@ def find(path: str) -> Path:
 
     Raises:
         FileNotFoundError: nothing does; the message suggests a name that is near.
+        ValueError: it is embedded text, where something else is looked for.
     """
+    if path in TEXTS:
+        raise ValueError(f"data.path {path!r} is text: {AS_TEXT}")
     place = Path(path).expanduser()
     if place.exists():
         return place
@@ -52,8 +55,6 @@ def stamps(path: str) -> list[tuple[str, int, int]]:
 def _open(path: str) -> Source:
     if path in EMBEDDED:
         return embedded.open_embedded(path)
-    if path in TEXTS:
-        raise ValueError(f"data.path {path!r} is text: {AS_TEXT}")
     place = find(path)
     suffix = place.suffix.lower()
     if place.is_dir():

@@ -99,9 +99,7 @@ def files_of(path: str) -> list[Path]:
         return [place]
     found = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
     if not found:
-        raise ValueError(
-            f"data.path {path!r} is a folder without files that end in {' or '.join(SUFFIXES)}: data.kind tokens reads these"
-        )
+        raise ValueError(f"data.path {path!r} is a folder without text: no file ends in {' or '.join(SUFFIXES)}")
     return found
 
 
@@ -222,17 +220,13 @@ def check_tokens(settings: Data) -> Report:
     """
     lines = read_lines(settings.path)
     rows, effects = as_rows(lines, vocabulary := learn(lines, settings.vocabulary, settings.vocabulary_size), settings)
-    sizes = (
-        f"{len(rows):,} examples of up to {settings.num_tokens} tokens, {len(vocabulary) - 1:,} {vocabulary.kind} and the end"
-    )
-    repeated = len(lines) - len(set(lines))
+    sizes = f"{len(rows):,} examples of up to {settings.num_tokens} tokens, of {len(vocabulary) - 1:,} {vocabulary.kind}"
+    twice = len(lines) - len(set(lines))
     return Report(
         path=settings.path,
         kind="text",
         num_examples=len(lines),
         num_readable=len(lines),
         effects=(sizes, *effects.sentences(settings)),
-        advice=(f"{repeated:,} lines are there more than once: take them away, or samples will repeat them",)
-        if repeated
-        else (),
+        advice=(f"{twice:,} lines repeat others: take them away, or samples will repeat them too",) if twice else (),
     )

@@ -62,6 +62,8 @@ class Players:
     """The players that judge."""
     cures: frozenset[str] = frozenset()
     """The stabilisers that the family takes, of `CURES`."""
+    images: bool = True
+    """Whether it is images that are made: text is not mirrored."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,7 @@ def advise(verdict: Verdict, players: Players, images: int) -> Iterator[str]:
     if verdict == "discriminator overfits":
         if "augment" in players.cures:
             yield "show it altered images: --augment ada"
-        yield "more data, or --data.mirror True where left and right do not matter"
+        yield "more data" + (", or --data.mirror True where left and right do not matter" if players.images else "")
         yield "take an earlier checkpoint"
     if verdict == "stalled":
         yield f"other rates: {rates(players, players.rates, 0.5)}"

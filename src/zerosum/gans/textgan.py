@@ -163,7 +163,9 @@ class Discriminator(nn.Module):
         nn.init.normal_(self.embedding)
         self.windows = WindowFeatures(config.representation, [(width, config.filters) for width in WIDTHS], length)
         width = self.windows.features
-        self.highway, self.hidden, self.output = nn.Linear(width, width), nn.Linear(width, HIDDEN), nn.Linear(HIDDEN, 1)
+        self.highway = nn.Linear(width, width)
+        # Without biases: they would cancel in the difference of two scores, which is all that is learned from.
+        self.hidden, self.output = nn.Linear(width, HIDDEN, bias=False), nn.Linear(HIDDEN, 1, bias=False)
 
     def forward(self, texts: Tensor) -> Tensor:
         """Scores of texts, words int64 `[N, T]` or softened ones `[N, T, V]`."""
