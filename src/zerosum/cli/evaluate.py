@@ -75,6 +75,8 @@ class Evaluate:
     """Of lift: real images of each class that the classifier has beside the generated ones."""
     stacked_from: str | None = None
     """Of modes and reverse-kl of RGB images: the labelled grey images that are stacked in their three channels."""
+    temperature: float | None = None
+    """Of text: that of the samples that are judged; what they are compared with is written at 1. None: 1."""
     out: Path | None = None
     """Where the figures are written; None: metrics.json in the run folder, nowhere for two data sets."""
     json: bool = False
@@ -157,6 +159,8 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     """
     folder = Path(chosen.path)
     sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
+    if chosen.temperature is not None and sampler.gan.makes != "tokens":
+        raise ValueError(f"--temperature is for text, which {folder} does not make: leave it out")
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
     if sampler.gan.makes == "tokens":
@@ -320,7 +324,10 @@ def judge_texts(chosen: Evaluate, sampler: Sampler, console: Console) -> list[Fi
     judged = {"": sampler, **find_baseline(recipe, console)}
     n = min(chosen.n, len(real))
     console.print(f"{chosen.path}: {n:,} texts, beside {len(real):,} {named}")
-    sides = {name: (in_words(side.sample(n, seed=chosen.seed).tolist()), side.name) for name, side in judged.items()}
+    sides = {}
+    for name, side in judged.items():
+        texts = side.sample(n, seed=chosen.seed, temperature=None if name else chosen.temperature)
+        sides[name] = in_words(texts.tolist()), side.name
     return text_figures(sides, in_words(train), in_words(real), split=named, seed=chosen.seed)
 
 

@@ -93,14 +93,14 @@ def text_figures(
     count = min(len(real), *(len(texts) for texts, _ in sides.values()))
     found = {name: judge.judge(texts[:count]) for name, (texts, _) in sides.items()}
     floors, figures = judge.judge(real[:count]), []
-    for metric, is_higher_better in HIGHER_IS_BETTER.items():
+    for metric in HIGHER_IS_BETTER:
         for name, (_, generator) in sides.items():
             values = found[name][metric]
             figures.append(
                 Figure(
                     f"{metric} ({name})" if name else metric,
                     fmean(values),
-                    interval=bootstrap_interval(values, seed=seed) if len(values) > 1 else None,
+                    interval=interval_of(values, seed),
                     floor=fmean(floors[metric]),
                     judge="words",
                     judge_hash="none",
@@ -109,20 +109,27 @@ def text_figures(
                     num_fake=count,
                     split=split,
                     seed=seed,
-                    note="" if name else remark(fmean(values), is_higher_better, metric, found),
+                    note="" if name else remark(metric, found, seed),
                     generator=generator,
                 )
             )
     return figures
 
 
-def remark(value: float, is_higher_better: bool | None, metric: str, found: Mapping[str, Mapping[str, list[float]]]) -> str:
-    """Which way is up, and on which side of the others the judged texts are."""
-    if is_higher_better is None:
+def interval_of(values: Sequence[float], seed: int) -> tuple[float, float] | None:
+    """Of a mean over texts; None for a value of all together."""
+    return bootstrap_interval(values, seed=seed) if len(values) > 1 else None
+
+
+def remark(metric: str, found: Mapping[str, Mapping[str, list[float]]], seed: int) -> str:
+    """Which way is up, and on which side of the others the judged texts are, where intervals tell them apart."""
+    if (is_higher_better := HIGHER_IS_BETTER[metric]) is None:
         return "share of all that is not in the training text"
-    said = ["higher is better" if is_higher_better else "lower is better, as long as it is not under that of real text"]
-    for name in list(found)[1:]:
-        other = fmean(found[name][metric])
-        word = "as good as" if value == other else "better than" if (value > other) == is_higher_better else "worse than"
-        said.append(f"{word} {name}")
+    said = ["higher is better" if is_higher_better else "lower is better, down to that of real text"]
+    values, *others = (found[name][metric] for name in found)
+    for name, theirs in zip(list(found)[1:], others, strict=True):
+        word = "better than" if (fmean(values) > fmean(theirs)) == is_higher_better else "worse than"
+        one, other = interval_of(values, seed), interval_of(theirs, seed)
+        overlap = one and other and one[0] <= other[1] and other[0] <= one[1]
+        said.append(f"{'not told apart from' if overlap or fmean(values) == fmean(theirs) else word} {name}")
     return "; ".join(said)
