@@ -28,6 +28,8 @@ def build(recipe: Recipe) -> GAN:
         shapes = {"source": holed_shape(picture), "target": picture}
     if recipe.data.kind == "unpaired":
         shapes = {"a": picture, "b": picture}
+    if recipe.data.kind == "tokens":
+        shapes = {"tokens": (recipe.data.num_tokens,), "vocabulary": (recipe.data.vocabulary_size,)}
     with torch.device("meta"):
         return gans.find(recipe.family).gan(recipe.gan, {"point": (2,)} if recipe.data.path in ("ring", "grid") else shapes)
 
@@ -65,4 +67,4 @@ def test_every_family_has_the_recipes_that_everyone_relies_on(name: str) -> None
     assert {"tiny", "cpu"} <= set(recipes)
     tiny = recipes["tiny"]()
     assert tiny.train.images // tiny.train.batch <= 40
-    assert tiny.data.path in ("fashion", "emoji")
+    assert tiny.data.path in ("fashion", "emoji", "sentences")

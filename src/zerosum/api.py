@@ -24,12 +24,12 @@ from zerosum.export import hub
 from zerosum.export.release import Release, is_release
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
-from zerosum.pictures import picture
+from zerosum.pictures import sheet
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
 from zerosum.run import Run, check_folder, locked, open_run, write
 from zerosum.run import load as load_run
-from zerosum.sampling import Sampler, label_rows
+from zerosum.sampling import Sampler, finish, label_rows
 from zerosum.supervision import Supervisor, softened
 from zerosum.training.estimate import SECONDS, Cost, measure
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
@@ -354,7 +354,13 @@ def resume(run: Run, recipe: Recipe, state: State, device: torch.device) -> None
         state.load_state_dict(saved)
         log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
     elif recipe.train.start:
-        start_from(Run(Path(recipe.train.start)), recipe.family, state, device)
+        origin = Run(Path(recipe.train.start))
+        if origin.recipe_file.is_file() and origin.card().vocabulary != run.card().vocabulary:
+            raise ValueError(
+                f"train.start {origin.folder} was trained with another vocabulary: give the data.path and the data.vocabulary, "
+                "data.vocabulary_size and data.text that it was given"
+            )
+        start_from(origin, recipe.family, state, device)
     if distributed.rank() == 0:
         run.cut_rows(state.images)
         run.cut_best(state.images)
@@ -427,9 +433,12 @@ def make_jobs(
         names = {"real": state.gan.makes} | ({"source": state.gan.takes} if "source" in state.gan.given else {})
         for name, key in names.items():
             shown = real[key]
-            pixels = shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else shown.numpy()
-            write(run.samples_folder / f"{name}.png", picture(pixels, columns))
-    sample = guarded(sample_job(run, every.sample_every, given, n, columns, device))
+            values = (
+                shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else finish(state.gan, shown, dataset.card.vocabulary)
+            )
+            suffix, content = sheet(values, columns)
+            write(run.samples_folder / f"{name}{suffix}", content)
+    sample = guarded(sample_job(run, every.sample_every, given, n, columns, device, dataset.card.vocabulary))
     if distributed.rank() == 0 and state.step == 0:
         sample.run(state, {})
     jobs = [

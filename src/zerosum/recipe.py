@@ -89,12 +89,21 @@ class Data:
     """Which data, and how it is prepared."""
 
     path: str = "fashion"
-    """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
-    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting"] = "images"
+    """A folder, archive or file of images, a file or folder of text, or the name of embedded data: fashion, emoji, ring, grid,
+    sentences."""
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting", "tokens"] = "images"
     """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
     of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
-    pairs made of any images; unpaired: pictures of two kinds that need not belong together; or inpainting: any images with
-    holes to be filled."""
+    pairs made of any images; unpaired: pictures of two kinds that need not belong together; inpainting: any images with
+    holes to be filled; or tokens: lines of text."""
+    text: Literal["lines", "running"] = "lines"
+    """Of tokens: an example is a line, or a slice of the text, whose line ends are then spaces."""
+    vocabulary: Literal["words", "characters", "bpe"] = "words"
+    """Of tokens: what they are. bpe: pieces of words, learned from the data (needs the extra: pip install "zerosum[text]")."""
+    vocabulary_size: int = 5_000
+    """Of tokens: at most so many, the commonest, one of which is the end; examples with others are left out."""
+    num_tokens: int = 20
+    """Of tokens: in an example; longer lines are cut there."""
     sides: tuple[str, str] = ("A", "B")
     """Of pairs and unpaired: the sub-folders (or classes) of what is given and of what is to be made of it. In a file that
     shows both, A is the left half and B the right one: B A goes from right to left."""
@@ -132,6 +141,12 @@ class Data:
             raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
         if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):
             raise ValueError(f"data.jitter is for pairs, colouring and unpaired, not for data.kind {self.kind}: set it to 0")
+        if self.kind == "tokens" and self.mirror:
+            raise ValueError("data.mirror is for images, and text is not mirrored: leave it out")
+        if not 3 <= self.vocabulary_size <= 65_536:
+            raise ValueError(f"data.vocabulary_size must be between 3 and 65,536 tokens, not {self.vocabulary_size}")
+        if not 2 <= self.num_tokens <= 4_096:
+            raise ValueError(f"data.num_tokens must be between 2 and 4,096, not {self.num_tokens}")
         if self.kind == "unpaired" and self.held_out:
             raise ValueError(
                 f"data.held_out must be 0 for unpaired data, not {self.held_out}: nothing is examined by them there"

@@ -40,6 +40,8 @@ log = logging.getLogger("zerosum.run")
 T = TypeVar("T")
 
 CHECKPOINT_FILES = ("average.safetensors", "state.pt")
+SHEETS = (".png", ".txt")
+"""How the names of sheets of samples end."""
 BEST_FILES = ("average.safetensors", "metrics.json")
 ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.broken")
 """Fields that may change when a run is resumed: they do not touch what has been trained. Data is compared by content."""
@@ -68,7 +70,8 @@ class Run:
 
     @property
     def samples_folder(self) -> Path:
-        """Grids of samples from fixed latents, named by images seen; real.png, and source.png of pictures from pictures."""
+        """Sheets of samples from fixed latents, named by images seen: pictures, or .txt of text; real.png or real.txt, and
+        source.png of pictures from pictures."""
         return self.folder / "samples"
 
     def plain_recipe(self) -> dict[str, Any]:
@@ -151,8 +154,9 @@ class Run:
         write(self.folder / "memory.json", json.dumps([*self.shortages(), shortage], indent=2))
 
     def pictures(self) -> list[Path]:
-        """The grids of samples, oldest first."""
-        return sorted(self.samples_folder.glob("[0-9]*.png"), key=lambda picture: int(picture.stem))
+        """The sheets of samples, oldest first: pictures, or texts."""
+        found = [file for suffix in SHEETS for file in self.samples_folder.glob(f"[0-9]*{suffix}")]
+        return sorted(found, key=lambda file: int(file.stem))
 
     def checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""

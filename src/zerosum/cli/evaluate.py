@@ -16,8 +16,9 @@ from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, open_data, split
+from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
 from zerosum.data.feed import to_float
+from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
 from zerosum.evaluate.holes import hole_figures
@@ -30,12 +31,15 @@ from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
 from zerosum.evaluate.samples import choose, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
+from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
+from zerosum.evaluate.text import text_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
 from zerosum.noise import SeededNoise
-from zerosum.recipe import Data
+from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
+from zerosum.vocabulary import split_words
 
 LARGEST = 512
 """Pixels a side of what is taken of a photograph that a run is judged by."""
@@ -72,6 +76,8 @@ class Evaluate:
     """Of lift: real images of each class that the classifier has beside the generated ones."""
     stacked_from: str | None = None
     """Of modes and reverse-kl of RGB images: the labelled grey images that are stacked in their three channels."""
+    temperature: float | None = None
+    """Of text: that of the samples that are judged; what they are compared with is written at 1. None: 1."""
     out: Path | None = None
     """Where the figures are written; None: metrics.json in the run folder, nowhere for two data sets."""
     json: bool = False
@@ -154,8 +160,12 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     """
     folder = Path(chosen.path)
     sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
+    if chosen.temperature is not None and sampler.gan.makes != "tokens":
+        raise ValueError(f"--temperature is for text, which {folder} does not make: leave it out")
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
+    if sampler.gan.makes == "tokens":
+        return judge_texts(chosen, sampler, console)
     if "source" in sampler.gan.given:
         return judge_pairs(chosen, sampler, settings, console)
     metrics = metrics_of(chosen, "images")
@@ -293,6 +303,52 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
     points = real.batch(choose(len(real), chosen.n, chosen.seed))["point"].numpy()
     samples = np.asarray(sampler.sample(chosen.n, seed=chosen.seed), np.float32)
     return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
+
+
+def judge_texts(chosen: Evaluate, sampler: Sampler, console: Console) -> list[Figure]:
+    """A run's texts beside those that were held out, or others, and beside the run that it started from; one process does it.
+
+    Raises:
+        ValueError: metrics are named, the data has changed, or too few texts were held out.
+    """
+    if chosen.metrics is not None:
+        raise ValueError(f"--metrics: a run that makes text is judged by {', '.join(TEXT_METRICS)}; leave it out")
+    if distributed.rank() > 0:
+        return []
+    recipe = Run(Path(chosen.path)).recipe(chosen.family)
+    dataset = open_data(recipe.data)
+    if not isinstance(dataset, Tokens) or dataset.card.content != sampler.card.content:
+        raise ValueError(f"{recipe.data.path} is no longer what {chosen.path} was trained on")
+    train, held_out = (dataset.texts(positions) for positions in split(len(dataset), recipe.data.held_out))
+    named = "held out" if chosen.against is None else chosen.against
+    real = held_out if chosen.against is None else read_lines(chosen.against)
+    judged = {"": sampler, **find_baseline(recipe, console)}
+    n = min(chosen.n, len(real))
+    console.print(f"{chosen.path}: {n:,} texts, beside {len(real):,} {named}")
+    sides = {}
+    for name, side in judged.items():
+        texts = side.sample(n, seed=chosen.seed, temperature=None if name else chosen.temperature)
+        sides[name] = in_words(texts.tolist()), side.name
+    return text_figures(sides, in_words(train), in_words(real), split=named, seed=chosen.seed)
+
+
+def find_baseline(recipe: Recipe, console: Console) -> dict[str, Sampler]:
+    """The run that a run of text started from, by what it is."""
+    if recipe.train.start is None:
+        return {}
+    start = Run(Path(recipe.train.start))
+    if not start.recipe_file.is_file():
+        console.print(
+            f"{start.folder}, which the run started from, is not there any more: there is no baseline to compare with"
+        )
+        return {}
+    sampler, first = api.load(start.folder, recipe.family), start.recipe(recipe.family)
+    return {"maximum likelihood" if set(first.optimisers) <= set(sampler.gan.sampler) else "its start": sampler}
+
+
+def in_words(texts: Sequence[str]) -> list[list[str]]:
+    """Texts as words and signs."""
+    return [split_words(text) for text in texts]
 
 
 def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:

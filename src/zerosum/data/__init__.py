@@ -13,6 +13,7 @@ from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
+from zerosum.data.tokens import Tokens, prepared_tokens
 from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
@@ -25,6 +26,7 @@ __all__ = [
     "Photographs",
     "Points",
     "Report",
+    "Tokens",
     "Unpaired",
     "check",
     "modes",
@@ -40,6 +42,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
     "inpainting": prepared_holed,
+    "tokens": prepared_tokens,
 }
 """What opens each kind of data from the cache."""
 
