@@ -1,4 +1,4 @@
-"""The leaky ReLU for gradient penalties: torch's values and derivatives, without the detour over zeros; clipping."""
+"""The leaky ReLU for gradient penalties: torch's values and derivatives, without the detour over zeros."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.nn.activation import LeakyReLU, clip
+from zerosum.nn.activation import LeakyReLU
 from zerosum.regularizers import gradient_penalty
 
 
@@ -52,11 +52,3 @@ def test_the_second_backward_pass_does_not_go_down_the_forward_pass() -> None:
     assert first.weight.grad is not None
     assert first.bias.grad is None
     assert last.bias.grad is None
-
-
-def test_clipped_values_keep_their_gradient() -> None:
-    values = torch.tensor([-1.7, -0.3, 1e-9, 0.9, 3.3], requires_grad=True)
-    clipped = clip(values)
-    assert torch.equal(clipped, values.clamp(-1, 1))
-    (clipped * torch.arange(5.0)).sum().backward()
-    assert torch.equal(values.grad, torch.arange(5.0))

@@ -29,7 +29,6 @@ from torch import Tensor, nn
 from zerosum.augment import Augment, centred
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import relativistic_d, relativistic_g, score_notes
-from zerosum.nn.activation import clip
 from zerosum.nn.convolutional import image_shape
 from zerosum.nn.fir import downsample, fir_kernel, upsample
 from zerosum.nn.instance_noise import add_instance_noise
@@ -280,7 +279,8 @@ class R3GAN(GAN):
         return noise.normal(self.config.latent)
 
     def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
-        return clip(self.generator(latents, *self._label(given)))
+        images: Tensor = self.generator(latents, *self._label(given))
+        return images.clamp(-1, 1)
 
     def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
         return truncated(latents, "normal", truncation)

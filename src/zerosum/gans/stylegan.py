@@ -24,7 +24,6 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu
 from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, probability_notes
-from zerosum.nn.activation import clip
 from zerosum.nn.convolutional import image_shape
 from zerosum.nn.equalised import SLOPE, EqualisedConv2d, EqualisedLinear
 from zerosum.nn.fir import blur, fir_kernel
@@ -327,7 +326,7 @@ class StyleGAN(GAN):
 
     def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
         """Images in [-1, 1] of styles w+ `[N, layers, style]`, of the present stage, enlarged to the full resolution."""
-        images = clip(self.generator(latents, noise, self.generator.stage()))
+        images = self.generator(latents, noise, self.generator.stage()).clamp(-1, 1)
         return interpolate(images, self.resolution) if images.shape[-1] < self.resolution else images
 
     def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:

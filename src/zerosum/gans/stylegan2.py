@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from zerosum.augment import Augment
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, probability_notes
-from zerosum.nn.activation import clip
 from zerosum.nn.convolutional import image_shape
 from zerosum.nn.equalised import EqualisedConv2d, EqualisedLinear
 from zerosum.nn.fir import downsample, fir_kernel, upsample
@@ -371,7 +370,8 @@ class StyleGAN2(GAN):
 
     def synthesise(self, latents: Tensor, given: Batch, noise: Noise) -> Tensor:
         """Images in [-1, 1] of styles w+ `[N, layers, style]`; the layers' noise comes from `noise`."""
-        return clip(self.generator.synthesis(latents, noise))
+        images: Tensor = self.generator.synthesis(latents, noise)
+        return images.clamp(-1, 1)
 
     def truncate(self, latents: Tensor, truncation: float, layers: int | None = None) -> Tensor:
         """Styles at a share `truncation` of their way from the mean style, in the first `layers` or all."""

@@ -1,4 +1,4 @@
-"""The activation of dense networks whose gradient is itself penalised, and clipping of what has no bounds."""
+"""The activation of dense networks whose gradient is itself penalised."""
 
 from torch import Tensor, nn
 
@@ -21,8 +21,3 @@ class LeakyReLU(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Any shape."""
         return values * values.detach().sign().clamp_(min=self.slope)
-
-
-def clip(images: Tensor) -> Tensor:
-    """Values in [-1, 1], with the gradient of the values as they were: a search moves clipped pixels too (straight through)."""
-    return images.clamp(-1, 1).detach() + (images - images.detach())
