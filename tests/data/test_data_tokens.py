@@ -7,7 +7,7 @@ import torch
 
 from zerosum.data import Tokens, check, open_data, split
 from zerosum.recipe import Data
-from zerosum.vocabulary import END
+from zerosum.vocabulary import END, Kind, Vocabulary, learn
 
 
 def opened(path: Path | str, **settings: object) -> Tokens:
@@ -112,3 +112,32 @@ def test_data_check_says_what_training_would_do(tmp_path: Path) -> None:
     assert not report.has_problems
     assert "1 of 3 lines are longer than 2 tokens" in " ".join(report.effects)
     assert report.advice == ("1 lines repeat others: take them away, or samples will repeat them too",)
+
+
+def test_of_two_that_prepare_the_same_text_one_is_first_and_both_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "a b\nb a\n")
+    kept = list[int]()
+
+    def places() -> list[int]:
+        return [file.stat().st_ino for file in (tmp_path / "cache").rglob("tokens.npy")]
+
+    def beaten(lines: list[str], kind: Kind, size: int) -> Vocabulary:
+        monkeypatch.undo()
+        monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
+        opened(path)
+        kept.extend(places())
+        return learn(lines, kind, size)
+
+    monkeypatch.setattr("zerosum.data.tokens.learn", beaten)
+    assert opened(path).texts(np.arange(2)) == ["a b", "b a"]
+    assert places() == kept, "what the first one wrote stays where others may have it open"
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    path = written(tmp_path, "a b\nb a\n")
+    opened(path)
+    (file,) = (tmp_path / "cache").rglob("tokens.npy")
+    file.write_bytes(file.read_bytes()[:-3])
+    assert opened(path).texts(np.arange(2)) == ["a b", "b a"]

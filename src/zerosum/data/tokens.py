@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from zerosum.data import embedded
-from zerosum.data.cache import UNFINISHED, sweep
+from zerosum.data.cache import NOT_WHOLE, UNFINISHED, publish, sweep
 from zerosum.data.dataset import Dataset
 from zerosum.data.report import Report
 from zerosum.data.sources import TEXTS, find
@@ -144,12 +144,11 @@ def prepared_tokens(settings: Data, cache: Path) -> Tokens:
     folder = cache / hashlib.sha256(json.dumps(["tokens", FORMAT, stamps, chosen]).encode()).hexdigest()[:24]
     try:
         dataset = Tokens(folder)
-    except (OSError, ValueError, EOFError, KeyError, TypeError):
+    except NOT_WHOLE:
         lines = read_lines(settings.path)
         vocabulary = learn(lines, settings.vocabulary, settings.vocabulary_size)
         rows, effects = as_rows(lines, vocabulary, settings)
-        _write_or_explain(folder, rows, vocabulary, effects)
-        dataset = Tokens(folder)
+        dataset = _write_or_explain(folder, rows, vocabulary, effects)
     for sentence in dataset.effects.sentences(settings):
         logger.warning("%s: %s", settings.path, sentence)
     return dataset
@@ -188,7 +187,7 @@ def slices(lines: Sequence[str], vocabulary: Vocabulary, length: int) -> list[li
     return [stream[start : start + length] for start in range(0, len(stream) - length + 1, length)]
 
 
-def _write_or_explain(folder: Path, rows: np.ndarray, vocabulary: Vocabulary, effects: Effects) -> None:
+def _write_or_explain(folder: Path, rows: np.ndarray, vocabulary: Vocabulary, effects: Effects) -> Tokens:
     """Write a prepared text, and move it into place once it is whole."""
     content = hashlib.sha256(repr((rows.shape, vocabulary)).encode() + rows.tobytes()).hexdigest()
     shapes = {"tokens": rows.shape[1:], "vocabulary": (len(vocabulary),)}
@@ -201,8 +200,7 @@ def _write_or_explain(folder: Path, rows: np.ndarray, vocabulary: Vocabulary, ef
             (work / "effects.json").write_text(json.dumps(asdict(effects)), encoding="utf-8")
             card = DataCard(len(rows), content, shapes, vocabulary=vocabulary)
             (work / "card.json").write_text(card.to_json(), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            work.rename(folder)
+            return publish(work, folder, Tokens)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as problem:
