@@ -1,15 +1,19 @@
 """The game against maximum likelihood on real sentences: the second stage of textgan and seqgan beside the first.
 
-    python benchmarks/text.py FOLDER --out runs/text [--families textgan seqgan] [--corpora wordnet kjv] [--seeds 0 1 2]
+    python benchmarks/text.py FOLDER [--out runs/text] [--families textgan seqgan] [--corpora wordnet kjv] [--seeds 0 1 2]
 
 FOLDER holds wordnet_examples.txt (example sentences of WordNet) and kjv.txt (verses). Runs that are there and finished are not
-trained again, so the table can be printed anew. Every run is judged by `zerosum evaluate` on text that was held out.
+trained again. With --only-train nothing is judged, so families, texts and seeds can be trained by processes of their own,
+also elsewhere; without it all that was chosen is judged on text that was held out, and the tables of docs/text.md are
+written anew.
+
+Maximum likelihood is also written colder (Caccia et al. 2020): at the temperature at which its texts repeat each other as much
+as those of the game, so that both gave up as much variety.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +21,26 @@ from rich.console import Console
 
 import zerosum
 from zerosum import gans
-from zerosum.cli import main as command
+from zerosum.data import Tokens, open_data, split
+from zerosum.evaluate.intervals import student_interval
+from zerosum.evaluate.text import HIGHER_IS_BETTER, Texts, text_figures
+from zerosum.ngrams import self_bleu
 from zerosum.recipe import Recipe
-from zerosum.run import Run
+from zerosum.run import Run, write
+from zerosum.sampling import Sampler
+from zerosum.vocabulary import split_words
 
-CORPORA = {"wordnet": ("wordnet_examples.txt", 1.0), "kjv": ("kjv.txt", 0.4)}
-"""File, and the share of the recipe's length that is trained."""
-COLDER = 0.85
-"""A temperature at which maximum likelihood, too, gives up variety for likelier words (Caccia et al. 2020)."""
+PAGE = Path(__file__).parents[1] / "docs" / "text.md"
+CORPORA = {
+    "wordnet": ("wordnet_examples.txt", "Example sentences of WordNet"),
+    "kjv": ("kjv.txt", "Verses of the King James Bible, the first 16 words and signs"),
+}
+STAGES = {"cpu_likelihood": 1.0, "cpu": 1.5}
+"""Recipes of both stages, and the share of their length that is trained."""
+TEMPERATURES = tuple(hundredths / 100 for hundredths in range(105, 45, -5))
 METRICS = ("bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-3", "self-bleu-4", "perplexity", "coverage", "novelty", "repeats")
+SHOWN = 6
+"""Samples of each stage in the page."""
 
 
 def recipe_for(name: str, path: Path, share: float, seed: int, start: Path | None) -> Recipe:
@@ -37,62 +52,127 @@ def recipe_for(name: str, path: Path, share: float, seed: int, start: Path | Non
     return replace(recipe, data=replace(recipe.data, path=str(path)), train=training, jobs=jobs)
 
 
-def train_both(folder: Path, family: str, path: Path, share: float, seed: int) -> list[Path]:
+def train_both(folder: Path, family: str, path: Path, seed: int) -> list[Path]:
     """Both stages, the second from the first."""
-    stages = [folder / f"{path.stem}-{family}-{stage}-{seed}" for stage in ("likelihood", "gan")]
-    for stage, name, start in zip(stages, ("cpu_likelihood", "cpu"), (None, stages[0]), strict=True):
-        recipe = recipe_for(f"{family}:{name}", path, share, seed, start)
-        if recipe.train.images not in [int(checkpoint.name) for checkpoint in Run(stage).checkpoints()]:
-            zerosum.train(recipe, stage, console=Console(quiet=True))
-    return stages
+    runs = list[Path]()
+    for name, share in STAGES.items():
+        run = folder / f"{path.stem}-{family}-{name}-{seed}"
+        recipe = recipe_for(f"{family}:{name}", path, share, seed, runs[-1] if runs else None)
+        if recipe.train.images not in [int(checkpoint.name) for checkpoint in Run(run).checkpoints()]:
+            zerosum.train(recipe, run, console=Console(quiet=True))
+        runs.append(run)
+    return runs
 
 
-def judged(run: Path, temperature: float = 1.0) -> dict[str, float]:
-    """The figures of a run by name, and those of real text in its place."""
-    file = run / ("metrics.json" if temperature == 1 else f"metrics-{temperature}.json")
-    if not file.is_file() and command(["evaluate", str(run), "--temperature", str(temperature), "--out", str(file)]):
-        raise SystemExit(f"{run} cannot be judged")
-    figures = json.loads(file.read_text())
-    return {name: figure["value"] for name, figure in figures.items()} | {
-        f"{name} (real)": figure["floor"] for name, figure in figures.items()
+@dataclass(frozen=True)
+class Judged:
+    """What one seed gave."""
+
+    values: dict[str, dict[str, float]]
+    """Of every side, every metric."""
+    temperature: float
+    """Of the colder side."""
+    shown: dict[str, list[str]]
+    """The first texts of the game and of maximum likelihood."""
+
+
+def judge(runs: Sequence[Path], path: Path) -> Judged:
+    """The game beside maximum likelihood, colder maximum likelihood and real text."""
+    first, second = (zerosum.load(run) for run in runs)
+    settings = Run(runs[0]).recipe().data
+    dataset = open_data(replace(settings, path=str(path)))
+    if not isinstance(dataset, Tokens) or dataset.card.content != first.card.content:
+        raise SystemExit(f"{path} is not what {runs[0]} was trained on")
+    train, held_out = (in_words(dataset.texts(positions)) for positions in split(len(dataset), settings.held_out))
+    n = len(held_out) // 2
+    game, likely = (sampler.sample(n).tolist() for sampler in (second, first))
+    temperature = as_varied(first, in_words(game), n)
+    colder = in_words(first.sample(n, temperature=temperature).tolist())
+    sides = {"": (in_words(game), ""), "likelihood": (in_words(likely), ""), "colder": (colder, "")}
+    figures = {figure.name: figure for figure in text_figures(sides, train, held_out, split="held out")}
+    values = {
+        name or "game": {metric: figures[f"{metric} ({name})" if name else metric].value for metric in METRICS} for name in sides
     }
+    values["real"] = {metric: figures[metric].floor or 0.0 for metric in METRICS}
+    return Judged(values, temperature, {"maximum likelihood": likely[:SHOWN], "game": game[:SHOWN]})
 
 
-def row(name: str, figures: Sequence[dict[str, float]], suffix: str = "") -> str:
-    """Means over seeds, and the least and the largest, as a row of a table."""
-    cells = []
+def as_varied(sampler: Sampler, texts: Texts, n: int) -> float:
+    """The temperature at which self-BLEU-3 is nearest to that of these texts."""
+
+    def repeating(found: Texts) -> float:
+        return float(np.mean([scores[2] for scores in self_bleu(found, 3)]))
+
+    aim = repeating(texts)
+    found = {heat: repeating(in_words(sampler.sample(n, temperature=heat).tolist())) for heat in TEMPERATURES}
+    return min(TEMPERATURES, key=lambda heat: abs(found[heat] - aim))
+
+
+def in_words(texts: Sequence[str]) -> list[list[str]]:
+    """Texts as words and signs."""
+    return [split_words(text) for text in texts]
+
+
+def table(judged: Sequence[Judged]) -> list[str]:
+    """Every metric: means over seeds with their intervals, and what they say of the game."""
+    heats = sorted({one.temperature for one in judged})
+    colder = f"likelihood at {' to '.join(dict.fromkeys(f'{heat:g}' for heat in (heats[0], heats[-1])))}"
+    rows = [f"| | maximum likelihood | {colder} | game | real text | the game beside likelihood | beside the colder |", "|---" * 7 + "|"]
     for metric in METRICS:
-        values = [found[metric + suffix] for found in figures]
-        cells.append(
-            f"{np.mean(values):.3g} ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else f"{values[0]:.3g}"
-        )
-    return f"| {name} | {' | '.join(cells)} |"
+        values = {side: [one.values[side][metric] for one in judged] for side in ("likelihood", "colder", "game", "real")}
+        cells = [shown(found) for found in values.values()]
+        verdicts = [verdict(metric, values["game"], values[side]) for side in ("likelihood", "colder")]
+        rows.append(f"| `{metric}` | {' | '.join([*cells, *verdicts])} |")
+    return rows
+
+
+def shown(values: Sequence[float]) -> str:
+    """The mean over seeds, and its 95 % interval (Student's)."""
+    if len(set(values)) < 2:
+        return f"{values[0]:.3g}"
+    low, high = student_interval(values)
+    return f"{np.mean(values):.3g} ({low:.3g} .. {high:.3g})"
+
+
+def verdict(metric: str, ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Better or worse where the intervals over seeds lie apart."""
+    if (is_higher_better := HIGHER_IS_BETTER[metric]) is None or len(ours) < 2:
+        return ""
+    (low, high), (lowest, highest) = student_interval(ours), student_interval(theirs)
+    if low <= highest and lowest <= high:
+        return "not told apart"
+    return "**better**" if (low > highest) == is_higher_better else "**worse**"
+
+
+def section(corpus: str, family: str, judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
+    """The table of one text and one family, and samples of its first seed as they come."""
+    lines = [f"### {CORPORA[corpus][1]}, `{family}`", "", *table(judged), ""]
+    for stage, texts in judged[0].shown.items():
+        lines += [f"{stage}, run of seed {seeds[0]}, the first {len(texts)} as they come:", "", "```", *texts, "```", ""]
+    return lines
 
 
 def main() -> None:
-    """Train, judge and print a table for each text."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Train, judge and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/text"))
     parser.add_argument("--families", nargs="+", default=["textgan", "seqgan"])
     parser.add_argument("--corpora", nargs="+", default=list(CORPORA), choices=list(CORPORA))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--only-train", action="store_true", help="do not judge")
-    chosen = parser.parse_args()
+    chosen, lines = parser.parse_args(), list[str]()
     for corpus in chosen.corpora:
-        name, share = CORPORA[corpus]
-        runs = {
-            family: [train_both(chosen.out, family, chosen.folder / name, share, seed) for seed in chosen.seeds]
-            for family in chosen.families
-        }
-        if chosen.only_train:
-            continue
-        print(f"\n{corpus}, seeds {chosen.seeds}\n\n| | {' | '.join(METRICS)} |\n|{'---|' * (len(METRICS) + 1)}")
-        for family, stages in runs.items():
-            print(row(f"{family}, maximum likelihood", [judged(first) for first, _ in stages]))
-            print(row(f"{family}, maximum likelihood, colder", [judged(first, COLDER) for first, _ in stages]))
-            print(row(f"{family}, game", [judged(second) for _, second in stages]))
-        print(row("real text that was held out", [judged(stages[0][1]) for stages in runs.values()][:1], " (real)"))
+        path = chosen.folder / CORPORA[corpus][0]
+        for family in chosen.families:
+            runs = [train_both(chosen.out, family, path, seed) for seed in chosen.seeds]
+            if not chosen.only_train:
+                lines += section(corpus, family, [judge(stages, path) for stages in runs], chosen.seeds)
+    if lines:
+        print("\n".join(lines))
+        head, mark, rest = PAGE.read_text(encoding="utf-8").partition("<!-- text -->\n")
+        if mark:
+            write(PAGE, head + mark + "\n".join(lines) + "<!-- /" + rest.partition("<!-- /")[2])
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from zerosum.data.embedded import SENTENCES
+from zerosum.evaluate.intervals import bootstrap_interval
 from zerosum.evaluate.kneser_ney import END, START, KneserNey
-from zerosum.evaluate.text import HIGHER_IS_BETTER, text_figures
+from zerosum.evaluate.text import HIGHER_IS_BETTER, Measured, text_figures
 from zerosum.vocabulary import split_words
 
 WORDS = [split_words(line) for line in SENTENCES.read_text(encoding="utf-8").splitlines()]
@@ -62,10 +63,25 @@ def test_figures_stand_beside_the_baseline_and_real_text() -> None:
     assert found["perplexity"].value < found["perplexity"].floor < found["perplexity (maximum likelihood)"].value
     assert found["novel-trigrams"].value < found["novel-trigrams (maximum likelihood)"].value
     assert found["perplexity"].note.endswith("better than maximum likelihood")
-    assert found["repeats"].note.endswith("worse than maximum likelihood")
+    assert found["self-bleu-4"].note.endswith("worse than maximum likelihood")
+    assert found["repeats"].interval is None
+    assert found["repeats"].note == "lower is better, down to that of real text", "what has no interval is not compared"
     low, high = found["bleu-2 (maximum likelihood)"].interval
     assert low < found["bleu-2 (maximum likelihood)"].value < high
     assert found["bleu-2 (maximum likelihood)"].generator == "other"
+
+
+def test_intervals_are_those_of_other_draws_of_texts() -> None:
+    model, stream = KneserNey(TRAINING), np.random.default_rng(2)
+    log, sizes = [-model.log_likelihood(text) for text in HELD_OUT], [len(text) + 1 for text in HELD_OUT]
+    measured = Measured(log, sizes, is_log=True)
+    assert measured.value() == pytest.approx(model.perplexity(HELD_OUT))
+    drawn = [[HELD_OUT[place] for place in stream.integers(len(HELD_OUT), size=len(HELD_OUT))] for _ in range(100)]
+    low, high = measured.interval(0)
+    outside = sum(not low < model.perplexity(texts) < high for texts in drawn)
+    assert 0 < outside < 15
+    means = Measured(log, [1] * len(log)).interval(0)
+    assert means == pytest.approx(bootstrap_interval(log), rel=0.02)
 
 
 def test_real_text_is_its_own_equal() -> None:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 import zerosum
-from zerosum import api
+from zerosum import api, gans
 from zerosum.api import train
 from zerosum.cli import main
 from zerosum.data import open_data
 from zerosum.game import Batch, Turn
+from zerosum.gans.seqgan import Config
 from zerosum.recipe import Recipe
 from zerosum.run import Run
 from zerosum.training import jobs
@@ -197,6 +198,14 @@ def test_estimate_is_near_what_the_run_takes(tmp_path: Path) -> None:
     begun = time.perf_counter()
     train(tiny(4800), tmp_path / "run")
     assert 0.2 < cost.seconds / (time.perf_counter() - begun) < 5
+
+
+def test_a_first_step_that_holds_more_does_not_count(tmp_path: Path) -> None:
+    recipe = gans.get_recipe("seqgan:tiny")
+    assert isinstance(recipe.gan, Config)
+    longer = replace(recipe, gan=replace(recipe.gan, first_discriminator_steps=300))
+    usual, begun = (api.estimate(chosen, tmp_path / "none", seconds=0.2) for chosen in (recipe, longer))
+    assert begun.speed > usual.speed / 10
 
 
 def test_damaged_memory_is_named(tmp_path: Path) -> None:

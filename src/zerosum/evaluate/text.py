@@ -5,11 +5,12 @@ judged like samples: what is reached by real text. Every side has as many texts,
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from zerosum.evaluate.figures import Figure
-from zerosum.evaluate.intervals import bootstrap_interval
 from zerosum.evaluate.kneser_ney import KneserNey
 from zerosum.ngrams import References, ngrams, repeats, self_bleu
 
@@ -33,6 +34,32 @@ HIGHER_IS_BETTER = {
 """The metrics, and which way is up; None: neither."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What texts add to a figure over what they weigh in it: one number each, or one of all together."""
+
+    added: Sequence[float]
+    weights: Sequence[float]
+    is_log: bool = False
+    """Whether the figure is exp of that."""
+
+    def value(self) -> float:
+        """The figure."""
+        return float(self._of(np.arange(len(self.added))))
+
+    def interval(self, seed: int, num_draws: int = 2000) -> tuple[float, float] | None:
+        """95 % bootstrap interval for another draw of texts (Efron 1979); None for a figure of all together."""
+        if (count := len(self.added)) < 2:
+            return None
+        found = self._of(np.random.default_rng(seed).integers(count, size=(num_draws, count)))
+        return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+
+    def _of(self, chosen: np.ndarray) -> np.ndarray:
+        weights = np.asarray(self.weights, float)[chosen].sum(-1)
+        found: np.ndarray = np.asarray(self.added, float)[chosen].sum(-1) / np.maximum(weights, 1)
+        return np.exp(found) if self.is_log else found
+
+
 class TextJudge:
     """What texts are judged by.
 
@@ -48,28 +75,25 @@ class TextJudge:
         self.trigrams = {run for words in training for run in ngrams(words, 3)}
         self.pairs = Counter(run for words in references for run in ngrams(words, 2))
 
-    def judge(self, texts: Texts) -> dict[str, list[float]]:
-        """Every metric of texts: one value for each of them, or a single one of all together."""
+    def judge(self, texts: Texts) -> dict[str, Measured]:
+        """Every metric of texts."""
         others, selves = [self.references.bleu(words) for words in texts], self_bleu(texts, LONGEST)
-        shown = {run for words in texts for run in ngrams(words, 2)}
-        trigrams = [run for words in texts for run in ngrams(words, 3)]
-        words = [word for text in texts for word in text]
+        shown, trigrams = {run for words in texts for run in ngrams(words, 2)}, [ngrams(words, 3) for words in texts]
+        each, lengths = [1.0] * len(texts), [len(words) for words in texts]
         return {
-            **{f"bleu-{n}": [scores[n - 1] for scores in others] for n in range(2, LONGEST + 1)},
-            **{f"self-bleu-{n}": [scores[n - 1] for scores in selves] for n in range(2, LONGEST + 1)},
-            "coverage": [sum(self.pairs[run] for run in shown) / max(1, self.pairs.total())],
-            "novelty": [float(tuple(text) not in self.lines) for text in texts],
-            "novel-trigrams": [share(run not in self.trigrams for run in trigrams)],
-            "perplexity": [self.model.perplexity(texts)],
-            "real-words": [share(word in self.words for word in words)],
-            "repeats": [repeats(texts)],
+            **{f"bleu-{n}": Measured([scores[n - 1] for scores in others], each) for n in range(2, LONGEST + 1)},
+            **{f"self-bleu-{n}": Measured([scores[n - 1] for scores in selves], each) for n in range(2, LONGEST + 1)},
+            "coverage": Measured([sum(self.pairs[run] for run in shown)], [self.pairs.total()]),
+            "novelty": Measured([tuple(words) not in self.lines for words in texts], each),
+            "novel-trigrams": Measured(
+                [sum(run not in self.trigrams for run in runs) for runs in trigrams], [len(runs) for runs in trigrams]
+            ),
+            "perplexity": Measured(
+                [-self.model.log_likelihood(words) for words in texts], [length + 1 for length in lengths], is_log=True
+            ),
+            "real-words": Measured([sum(word in self.words for word in words) for words in texts], lengths),
+            "repeats": Measured([repeats(texts)], [1]),
         }
-
-
-def share(found: Iterable[bool]) -> float:
-    """Share of what holds; 0 of nothing."""
-    values = list(found)
-    return sum(values) / max(1, len(values))
 
 
 def text_figures(
@@ -95,13 +119,13 @@ def text_figures(
     floors, figures = judge.judge(real[:count]), []
     for metric in HIGHER_IS_BETTER:
         for name, (_, generator) in sides.items():
-            values = found[name][metric]
+            measured = found[name][metric]
             figures.append(
                 Figure(
                     f"{metric} ({name})" if name else metric,
-                    fmean(values),
-                    interval=interval_of(values, seed),
-                    floor=fmean(floors[metric]),
+                    measured.value(),
+                    interval=measured.interval(seed),
+                    floor=floors[metric].value(),
                     judge="words",
                     judge_hash="none",
                     resize="texts as they are, in words and signs",
@@ -116,20 +140,14 @@ def text_figures(
     return figures
 
 
-def interval_of(values: Sequence[float], seed: int) -> tuple[float, float] | None:
-    """Of a mean over texts; None for a value of all together."""
-    return bootstrap_interval(values, seed=seed) if len(values) > 1 else None
-
-
-def remark(metric: str, found: Mapping[str, Mapping[str, list[float]]], seed: int) -> str:
+def remark(metric: str, found: Mapping[str, Mapping[str, Measured]], seed: int) -> str:
     """Which way is up, and on which side of the others the judged texts are, where intervals tell them apart."""
     if (is_higher_better := HIGHER_IS_BETTER[metric]) is None:
         return "share of all that is not in the training text"
     said = ["higher is better" if is_higher_better else "lower is better, down to that of real text"]
-    values, *others = (found[name][metric] for name in found)
+    ours, *others = (found[name][metric] for name in found)
     for name, theirs in zip(list(found)[1:], others, strict=True):
-        word = "better than" if (fmean(values) > fmean(theirs)) == is_higher_better else "worse than"
-        one, other = interval_of(values, seed), interval_of(theirs, seed)
-        overlap = one and other and one[0] <= other[1] and other[0] <= one[1]
-        said.append(f"{'not told apart from' if overlap or fmean(values) == fmean(theirs) else word} {name}")
+        if (one := ours.interval(seed)) and (other := theirs.interval(seed)):
+            word = "better than" if (ours.value() > theirs.value()) == is_higher_better else "worse than"
+            said.append(f"{'not told apart from' if one[0] <= other[1] and other[0] <= one[1] else word} {name}")
     return "; ".join(said)
