@@ -35,7 +35,7 @@ CORPORA = {
     "wordnet": ("wordnet_examples.txt", "Example sentences of WordNet"),
     "kjv": ("kjv.txt", "Verses of the King James Bible, the first 16 words and signs"),
 }
-STAGES = {"cpu_likelihood": 1.0, "cpu": 1.5}
+STAGES = {"cpu_likelihood": 1.0, "cpu": 2.0}
 """Recipes of both stages, and the share of their length that is trained."""
 TEMPERATURES = tuple(hundredths / 100 for hundredths in range(105, 45, -5))
 METRICS = ("bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-3", "self-bleu-4", "perplexity", "coverage", "novelty", "repeats")
@@ -91,7 +91,8 @@ def judge(runs: Sequence[Path], path: Path) -> Judged:
     sides = {"": (in_words(game), ""), "likelihood": (in_words(likely), ""), "colder": (colder, "")}
     figures = {figure.name: figure for figure in text_figures(sides, train, held_out, split="held out")}
     values = {
-        name or "game": {metric: figures[f"{metric} ({name})" if name else metric].value for metric in METRICS} for name in sides
+        name or "game": {metric: figures[f"{metric} ({name})" if name else metric].value for metric in METRICS}
+        for name in sides
     }
     values["real"] = {metric: figures[metric].floor or 0.0 for metric in METRICS}
     return Judged(values, temperature, {"maximum likelihood": likely[:SHOWN], "game": game[:SHOWN]})
@@ -117,7 +118,10 @@ def table(judged: Sequence[Judged]) -> list[str]:
     """Every metric: means over seeds with their intervals, and what they say of the game."""
     heats = sorted({one.temperature for one in judged})
     colder = f"likelihood at {' to '.join(dict.fromkeys(f'{heat:g}' for heat in (heats[0], heats[-1])))}"
-    rows = [f"| | maximum likelihood | {colder} | game | real text | the game beside likelihood | beside the colder |", "|---" * 7 + "|"]
+    rows = [
+        f"| | maximum likelihood | {colder} | game | real text | the game beside likelihood | beside the colder |",
+        "|---" * 7 + "|",
+    ]
     for metric in METRICS:
         values = {side: [one.values[side][metric] for one in judged] for side in ("likelihood", "colder", "game", "real")}
         cells = [shown(found) for found in values.values()]
