@@ -152,5 +152,5 @@ def test_they_are_judged_on_pairs(
 
 
 def test_verbs_of_noise_say_what_to_use(unpaired: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert "translate or colour" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
+    assert "translate, colour or inpaint" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
     assert "use zerosum evaluate" in told(capfd, 2, "doctor", unpaired)
