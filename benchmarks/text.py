@@ -142,18 +142,25 @@ def table(seeds: Sequence[Judged]) -> list[str]:
 def shown(values: Sequence[float]) -> str:
     """The mean over seeds, and its 95 % interval (Student's)."""
     if len(set(values)) < 2:
-        return f"{values[0]:.3g}"
+        return number(values[0])
     low, high = student_interval(values)
-    return f"{np.mean(values):.3g} ({low:.3g} .. {high:.3g})"
+    return f"{number(float(np.mean(values)))} ({number(low)} .. {number(high)})"
+
+
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def verdict(metric: str, ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """Better or worse where the intervals over seeds lie apart."""
+    """Better or worse where the intervals over seeds lie apart; of what is best near real text, lower or higher."""
     if (is_higher_better := HIGHER_IS_BETTER[metric]) is None or len(ours) < 2:
         return ""
     (low, high), (lowest, highest) = student_interval(ours), student_interval(theirs)
     if low <= highest and lowest <= high:
         return "not told apart"
+    if metric.startswith(("self-bleu", "perplexity")):
+        return "**higher**" if low > highest else "**lower**"
     return "**better**" if (low > highest) == is_higher_better else "**worse**"
 
 
