@@ -3,17 +3,17 @@
     python benchmarks/text.py FOLDER [--out runs/text] [--families textgan seqgan] [--corpora wordnet kjv] [--seeds 0 1 2]
 
 FOLDER holds wordnet_examples.txt (example sentences of WordNet) and kjv.txt (verses). Runs that are there and finished are not
-trained again. With --only-train nothing is judged, so families, texts and seeds can be trained by processes of their own,
-also elsewhere; without it all that was chosen is judged on text that was held out, and the tables of docs/text.md are
-written anew.
+trained again, and what was judged, on text that was held out, lies beside them as JSON and is not judged again. The tables of
+docs/text.md are written anew, but with --no-page: then families, texts and seeds can be processes of their own, also elsewhere.
 
 Maximum likelihood is also written colder (Caccia et al. 2020): at the temperature at which its texts repeat each other as much
 as those of the game, so that both gave up as much variety.
 """
 
 import argparse
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def recipe_for(name: str, path: Path, share: float, seed: int, start: Path | Non
     """A recipe for a CPU on this text."""
     recipe = gans.get_recipe(name)
     images = max(1, round(recipe.train.images * share / recipe.train.batch)) * recipe.train.batch
-    training = replace(recipe.train, images=images, seed=seed, start=start and str(start))
+    training = replace(recipe.train, images=images, seed=seed, start=None if start is None else str(start))
     jobs = replace(recipe.jobs, sample_every=images, checkpoint_every=images, keep=1)
     return replace(recipe, data=replace(recipe.data, path=str(path)), train=training, jobs=jobs)
 
@@ -74,6 +74,15 @@ class Judged:
     """Of the colder side."""
     shown: dict[str, list[str]]
     """The first texts of the game and of maximum likelihood."""
+
+
+def judged(out: Path, family: str, path: Path, seed: int) -> Judged:
+    """What one seed gave, trained and judged if it is not there yet."""
+    file = out / f"{path.stem}-{family}-{seed}.json"
+    if not file.exists():
+        found = judge(train_both(out, family, path, seed), path)
+        write(file, json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    return Judged(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def judge(runs: Sequence[Path], path: Path) -> Judged:
@@ -114,16 +123,16 @@ def in_words(texts: Sequence[str]) -> list[list[str]]:
     return [split_words(text) for text in texts]
 
 
-def table(judged: Sequence[Judged]) -> list[str]:
+def table(seeds: Sequence[Judged]) -> list[str]:
     """Every metric: means over seeds with their intervals, and what they say of the game."""
-    heats = sorted({one.temperature for one in judged})
+    heats = sorted({one.temperature for one in seeds})
     colder = f"likelihood at {' to '.join(dict.fromkeys(f'{heat:g}' for heat in (heats[0], heats[-1])))}"
     rows = [
         f"| | maximum likelihood | {colder} | game | real text | the game beside likelihood | beside the colder |",
         "|---" * 7 + "|",
     ]
     for metric in METRICS:
-        values = {side: [one.values[side][metric] for one in judged] for side in ("likelihood", "colder", "game", "real")}
+        values = {side: [one.values[side][metric] for one in seeds] for side in ("likelihood", "colder", "game", "real")}
         cells = [shown(found) for found in values.values()]
         verdicts = [verdict(metric, values["game"], values[side]) for side in ("likelihood", "colder")]
         rows.append(f"| `{metric}` | {' | '.join([*cells, *verdicts])} |")
@@ -133,25 +142,32 @@ def table(judged: Sequence[Judged]) -> list[str]:
 def shown(values: Sequence[float]) -> str:
     """The mean over seeds, and its 95 % interval (Student's)."""
     if len(set(values)) < 2:
-        return f"{values[0]:.3g}"
+        return number(values[0])
     low, high = student_interval(values)
-    return f"{np.mean(values):.3g} ({low:.3g} .. {high:.3g})"
+    return f"{number(float(np.mean(values)))} ({number(low)} .. {number(high)})"
+
+
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def verdict(metric: str, ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """Better or worse where the intervals over seeds lie apart."""
+    """Better or worse where the intervals over seeds lie apart; of what is best near real text, lower or higher."""
     if (is_higher_better := HIGHER_IS_BETTER[metric]) is None or len(ours) < 2:
         return ""
     (low, high), (lowest, highest) = student_interval(ours), student_interval(theirs)
     if low <= highest and lowest <= high:
         return "not told apart"
+    if metric.startswith(("self-bleu", "perplexity")):
+        return "**higher**" if low > highest else "**lower**"
     return "**better**" if (low > highest) == is_higher_better else "**worse**"
 
 
-def section(corpus: str, family: str, judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
+def section(corpus: str, family: str, found: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
     """The table of one text and one family, and samples of its first seed as they come."""
-    lines = [f"### {CORPORA[corpus][1]}, `{family}`", "", *table(judged), ""]
-    for stage, texts in judged[0].shown.items():
+    lines = [f"### {CORPORA[corpus][1]}, `{family}`", "", *table(found), ""]
+    for stage, texts in found[0].shown.items():
         lines += [f"{stage}, run of seed {seeds[0]}, the first {len(texts)} as they come:", "", "```", *texts, "```", ""]
     return lines
 
@@ -165,15 +181,19 @@ def main() -> None:
     parser.add_argument("--corpora", nargs="+", default=list(CORPORA), choices=list(CORPORA))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--only-train", action="store_true", help="do not judge")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/text.md as it is")
     chosen, lines = parser.parse_args(), list[str]()
     for corpus in chosen.corpora:
         path = chosen.folder / CORPORA[corpus][0]
         for family in chosen.families:
-            runs = [train_both(chosen.out, family, path, seed) for seed in chosen.seeds]
-            if not chosen.only_train:
-                lines += section(corpus, family, [judge(stages, path) for stages in runs], chosen.seeds)
-    if lines:
-        print("\n".join(lines))
+            if chosen.only_train:
+                for seed in chosen.seeds:
+                    train_both(chosen.out, family, path, seed)
+            else:
+                found = [judged(chosen.out, family, path, seed) for seed in chosen.seeds]
+                lines += section(corpus, family, found, chosen.seeds)
+    print("\n".join(lines))
+    if lines and not chosen.no_page:
         head, mark, rest = PAGE.read_text(encoding="utf-8").partition("<!-- text -->\n")
         if mark:
             write(PAGE, head + mark + "\n".join(lines) + "<!-- /" + rest.partition("<!-- /")[2])
