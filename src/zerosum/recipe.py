@@ -90,10 +90,15 @@ class Data:
 
     path: str = "fashion"
     """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
-    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired"] = "images"
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "captions"] = "images"
     """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
     of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
-    pairs made of any images; or unpaired: pictures of two kinds that need not belong together."""
+    pairs made of any images; unpaired: pictures of two kinds that need not belong together; or captions: images with texts."""
+    captions: str = ""
+    """Of captions: where the texts are, such as captions.jsonl, with names relative to the images. Empty: in metadata.jsonl or
+    metadata.csv, or of photo.png in photo.txt, a caption a line."""
+    caption_column: str = ""
+    """Of captions: the column of the metadata that has them, texts or lists of texts. Empty: caption, captions, text or prompt."""
     sides: tuple[str, str] = ("A", "B")
     """Of pairs and unpaired: the sub-folders (or classes) of what is given and of what is to be made of it. In a file that
     shows both, A is the left half and B the right one: B A goes from right to left."""
@@ -127,6 +132,10 @@ class Data:
             raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
         if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):
             raise ValueError(f"data.jitter is for pairs, colouring and unpaired, not for data.kind {self.kind}: set it to 0")
+        if self.kind != "captions" and (self.captions or self.caption_column):
+            raise ValueError(
+                f"data.captions and data.caption_column are for data.kind captions, not for {self.kind}: leave them out"
+            )
         if self.kind == "unpaired" and self.held_out:
             raise ValueError(
                 f"data.held_out must be 0 for unpaired data, not {self.held_out}: nothing is examined by them there"

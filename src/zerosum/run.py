@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 CHECKPOINT_FILES = ("average.safetensors", "state.pt")
 BEST_FILES = ("average.safetensors", "metrics.json")
-ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.broken")
+ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.captions", "data.broken")
 """Fields that may change when a run is resumed: they do not touch what has been trained. Data is compared by content."""
 
 

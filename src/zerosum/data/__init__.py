@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zerosum.caches import cache_folder
 from zerosum.data.cache import prepared
+from zerosum.data.captions import Captioned, prepared_captions
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
 from zerosum.data.pairs import Colouring, Pairs, prepared_colouring, prepared_pairs
@@ -16,6 +17,7 @@ from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
 __all__ = [
+    "Captioned",
     "Colouring",
     "Dataset",
     "Images",
@@ -37,6 +39,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "pairs": prepared_pairs,
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
+    "captions": prepared_captions,
 }
 """What opens each kind of data from the cache."""
 
