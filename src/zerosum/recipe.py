@@ -98,7 +98,8 @@ class Data:
     """Of captions: where the texts are, such as captions.jsonl, with names relative to the images. Empty: in metadata.jsonl or
     metadata.csv, or of photo.png in photo.txt, a caption a line."""
     caption_column: str = ""
-    """Of captions: the column of the metadata that has them, texts or lists of texts. Empty: caption, captions, text or prompt."""
+    """Of captions: the column of the metadata that has them, texts or lists of texts. Empty: caption, captions, text or
+    prompt."""
     sides: tuple[str, str] = ("A", "B")
     """Of pairs and unpaired: the sub-folders (or classes) of what is given and of what is to be made of it. In a file that
     shows both, A is the left half and B the right one: B A goes from right to left."""

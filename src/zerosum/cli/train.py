@@ -99,7 +99,9 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
     use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
-    if data.kind != "images":
+    if captions := run.card().captions:
+        use = f"use it    zerosum sample {folder} --prompt {shlex.quote(captions.example)} -n 8 --out grid.png{own}"
+    elif data.kind != "images":
         verb, out = verb_for(data)
         use = f"use it    zerosum {verb} {folder} PICTURE ... --out {out}{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-
 LISTED = 10
 """Names in an error."""
 

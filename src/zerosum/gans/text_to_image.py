@@ -1,8 +1,8 @@
 """Text to image: an image from a text, by one pair of networks in which the text is fused into every layer (DF-GAN).
 
-Tao et al. 2022, "DF-GAN: A simple and effective baseline for text-to-image synthesis" (arXiv 2008.05865). The discriminator lowers
-E[max(0, 1 - D(x, e))] + (E[max(0, 1 + D(G(z, e), e))] + E[max(0, 1 + D(x, e'))]) / 2 + 2 E[norm^6], where e is the vector of a
-caption, e' that of another image's, and norm that of D's gradient at real images and their captions (eq. 2 and 3: hinge with
+Tao et al. 2022, "DF-GAN: A simple and effective baseline for text-to-image synthesis" (arXiv 2008.05865). The discriminator
+lowers E[max(0, 1 - D(x, e))] + (E[max(0, 1 + D(G(z, e), e))] + E[max(0, 1 + D(x, e'))]) / 2 + 2 E[norm^6], where e is the vector
+of a caption, e' that of another image's, and norm that of D's gradient at real images and their captions (eq. 2 and 3: hinge with
 mismatched captions, matching-aware gradient penalty); the generator lowers -E[D(G(z, e), e)].
 
 The networks are those of the released code: with the authors' weights they give the authors' images, features and scores. What
@@ -10,6 +10,8 @@ differs: the vectors e are not of their pretrained DAMSM but of a small encoder 
 `gan.matching_steps` steps, which captions belong to which images, and is then left alone; a caption that happens to be the same
 is not taken for a mismatch; a doubling is computed in one with the convolution after it, which is exact.
 """
+
+from itertools import pairwise
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -141,7 +143,7 @@ class Generator(nn.Module):
         widths = [config.width * factor for factor in reversed(factors(resolution))]
         condition = config.latent + config.sentence
         self.start = nn.Linear(config.latent, widths[0] * 16)
-        self.blocks = nn.ModuleList(UpBlock(condition, *pair) for pair in zip(widths, widths[1:], strict=False))
+        self.blocks = nn.ModuleList(UpBlock(condition, *pair) for pair in pairwise(widths))
         self.end = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, latent: Tensor, sentence: Tensor) -> Tensor:
@@ -182,7 +184,7 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = [config.discriminator_width * factor for factor in factors(resolution)]
         self.start = nn.Conv2d(channels, widths[0], 3, padding=1)
-        self.blocks = nn.Sequential(*(DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        self.blocks = nn.Sequential(*(DownBlock(*pair) for pair in pairwise(widths)))
         self.joint = nn.Sequential(
             nn.Conv2d(widths[-1] + config.sentence, 2 * config.discriminator_width, 3, 1, 1, bias=False),
             nn.LeakyReLU(SLOPE),
@@ -214,12 +216,12 @@ class TextToImage(GAN):
         super().__init__(shapes)
         self.config = config
         channels, resolution = read_shapes(shapes)
-        self.takes = "sentence" if "sentence" in shapes else "caption"
-        self.given = frozenset({self.takes})
+        self.reads = "sentence" if "sentence" in shapes else "caption"
+        self.given = frozenset({self.reads})
         self.needs = self.given | {"image"}
         self.text: nn.Module = (
             VectorEncoder(shapes["sentence"][0], config.sentence)
-            if self.takes == "sentence"
+            if self.reads == "sentence"
             else WordEncoder(shapes["words"][0], 4 * config.matching_width, config.sentence)
         )
         self.image = ImageEncoder(channels, resolution, config.matching_width, config.sentence)
@@ -241,11 +243,15 @@ class TextToImage(GAN):
             return int(step >= steps)
 
         discriminator = Turn("discriminator", self.discriminator_loss, repeat=after, project=adapt, second_order=True)
-        return [Turn("matcher", self.matcher_loss, repeat=before), discriminator, Turn("generator", self.generator_loss, repeat=after)]
+        return [
+            Turn("matcher", self.matcher_loss, repeat=before),
+            discriminator,
+            Turn("generator", self.generator_loss, repeat=after),
+        ]
 
     def understand(self, given: Batch) -> Tensor:
         """The vectors `[N, sentence]` of captions."""
-        vectors: Tensor = self.text(given[self.takes])
+        vectors: Tensor = self.text(given[self.reads])
         return vectors
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
@@ -258,7 +264,7 @@ class TextToImage(GAN):
         """-E[log P(caption | image)] - E[log P(image | caption)] over the batch."""
         texts, images = self.understand(batch), self.image(batch["image"])
         similarity = self.config.matching_sharpness / self.config.sentence * (images @ texts.T)
-        same = same_texts(batch[self.takes])
+        same = same_texts(batch[self.reads])
         found = same.gather(1, similarity.detach().argmax(1, keepdim=True)).float().mean()
         return Loss({"matching": matching_loss(similarity, same)}, {"matched": found})
 
@@ -268,7 +274,7 @@ class TextToImage(GAN):
         Raises:
             ValueError: a batch without another caption to mismatch.
         """
-        config, captions, images = self.config, batch[self.takes], batch["image"].detach().requires_grad_()
+        config, captions, images = self.config, batch[self.reads], batch["image"].detach().requires_grad_()
         if len(images) < 2:
             raise ValueError(
                 "text_to_image shows the discriminator captions of other images of the batch, but a part has one image: raise "

@@ -3,7 +3,6 @@
 The text's side is then what a text-to-image generator is given; the image's side has done its work.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
@@ -72,10 +71,12 @@ class ImageEncoder(nn.Module):
 
 def spread(vectors: Tensor) -> Tensor:
     """Vectors `[N, D]` brought to the length sqrt(D), that of standard normal ones."""
-    return normalize(vectors, dim=1) * vectors.shape[1] ** 0.5
+    apart: Tensor = normalize(vectors, dim=1) * vectors.shape[1] ** 0.5
+    return apart
 
 
 def same_texts(texts: Tensor) -> Tensor:
     """Which rows `[N, ...]` are equal: bool `[N, N]`."""
     rows = texts.flatten(1)
-    return torch.stack([(rows == row).all(1) for row in rows])
+    same: Tensor = (rows[:, None] == rows[None]).all(2)
+    return same
