@@ -25,6 +25,8 @@ def build(recipe: Recipe) -> GAN:
         shapes = {"source": (1 if recipe.data.kind == "colouring" else channels, *picture[1:]), "target": picture}
     if recipe.data.kind == "unpaired":
         shapes = {"a": picture, "b": picture}
+    if recipe.data.kind == "captions":
+        shapes = {"image": picture, "caption": (8,), "words": (100,)}
     with torch.device("meta"):
         return gans.find(recipe.family).gan(recipe.gan, {"point": (2,)} if recipe.data.path in ("ring", "grid") else shapes)
 

@@ -188,7 +188,7 @@ def _refuse_empty(source: Source, texts: list[list[str]], where: Sequence[str]) 
     empty = [place for place, own in zip(where, texts, strict=True) if not own or not all(split_words(text) for text in own)]
     if empty:
         raise ValueError(
-            f"{source.path}: {len(empty)} of {len(texts)} images have an empty caption, or one without a word: {listed(empty)}. "
-            "Write what is to be seen, or take the images away"
+            f"{source.path}: {len(empty)} of {len(texts)} images have an empty caption, or one without a word: "
+            f"{listed(empty)}. Write what is to be seen, or take the images away"
         )
     return texts

@@ -1,9 +1,9 @@
 """Text to image: an image from a text, by one pair of networks in which the text is fused into every layer (DF-GAN).
 
 Tao et al. 2022, "DF-GAN: A simple and effective baseline for text-to-image synthesis" (arXiv 2008.05865). The discriminator
-lowers E[max(0, 1 - D(x, e))] + (E[max(0, 1 + D(G(z, e), e))] + E[max(0, 1 + D(x, e'))]) / 2 + 2 E[norm^6], where e is the vector
-of a caption, e' that of another image's, and norm that of D's gradient at real images and their captions (eq. 2 and 3: hinge with
-mismatched captions, matching-aware gradient penalty); the generator lowers -E[D(G(z, e), e)].
+lowers E[max(0, 1 - D(x, e))] + (E[max(0, 1 + D(G(z, e), e))] + E[max(0, 1 + D(x, e'))]) / 2 + 2 E[norm^6], where e is the
+vector of a caption, e' that of another image's, and norm that of D's gradient at real images and their captions (eq. 2 and 3:
+hinge with mismatched captions, matching-aware gradient penalty); the generator lowers -E[D(G(z, e), e)].
 
 The networks are those of the released code: with the authors' weights they give the authors' images, features and scores. What
 differs: the vectors e are not of their pretrained DAMSM but of a small encoder that learns on the same data, for the first
