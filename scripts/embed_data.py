@@ -1,6 +1,7 @@
-"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, which holds fashion-mnist/ and emoji/.
+"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, with fashion-mnist/, emoji/ and text/.
 
-fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64.
+fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; text/ has
+the example sentences of WordNet 3.0, of Debian's wordnet-base.
 """
 
 import gzip
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from zerosum.data.embedded import FOLDER, TILE
+from zerosum.data.embedded import FOLDER, SENTENCES, TILE
 from zerosum.data.images import prepare
+from zerosum.vocabulary import UNKNOWN, learn
 
 COLUMNS = 41
 FASHION = "b7656a891b218fc13e45205c48a92cae"
@@ -46,8 +48,19 @@ def embed_emoji(origin: Path, target: Path) -> None:
     sheet.save(target / "sheet.webp", lossless=True, quality=100, method=6)
 
 
+def embed_sentences(origin: Path, target: Path) -> None:
+    """Copy 2,000 sentences from all over the file, of those that are made of its 1,500 commonest words alone."""
+    lines = (origin / "wordnet_examples.txt").read_text(encoding="utf-8").splitlines()
+    vocabulary = learn(lines, "words", 1_501)
+    simple = [line for line in lines if UNKNOWN not in vocabulary.numbers(line)]
+    chosen = [simple[place] for place in np.linspace(0, len(simple) - 1, 2_000).round().astype(int)]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("\n".join(chosen) + "\n", encoding="utf-8", newline="\n")
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     embed_fashion(Path(sys.argv[1]) / "fashion-mnist", FOLDER / "fashion")
     embed_emoji(Path(sys.argv[1]) / "emoji", FOLDER / "emoji")
+    embed_sentences(Path(sys.argv[1]) / "text", SENTENCES)

@@ -10,11 +10,23 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity")
+WORDS = (
+    "noise",
+    "game",
+    "schedules",
+    "recipe",
+    "datacard",
+    "caches",
+    "losses",
+    "regularizers",
+    "fidelity",
+    "vocabulary",
+    "ngrams",
+)
 TOOLS = ("nn", "augment", "data", "distributed", "features")
 RUN = ("run", "sampling", "latents", "pictures")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
-DOORS = ("api", "judging", "supervision", "choosing", "cli", "__init__", "__main__")
+DOORS = ("api", "judging", "supervision", "choosing", "sweeping", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),

@@ -11,6 +11,8 @@ from typing import Self
 
 from pydantic import TypeAdapter
 
+from zerosum.vocabulary import Vocabulary
+
 
 @dataclass(frozen=True)
 class Column:
@@ -120,9 +122,13 @@ class DataCard:
     """sha256 of the prepared examples and labels: the same data gives the same content, wherever it lies."""
     shapes: dict[str, tuple[int, ...]]
     """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}. With
-    "caption": (T,) comes "words": (V,), how many numbers its words may be."""
+    "caption": (T,) comes "words": (V,), how many numbers its words may be; with "tokens": (T,) "vocabulary": (V,), how many
+    numbers tokens may be."""
     labels: Labels = Labels()
     captions: Captions | None = None
+    """Of captions: what the numbers of their words mean."""
+    vocabulary: Vocabulary | None = None
+    """Of text: what its tokens mean."""
 
     def to_json(self) -> str:
         """The card as JSON text."""

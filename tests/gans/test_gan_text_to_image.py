@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def test_losses_are_those_of_the_paper() -> None:
     torch.testing.assert_close(gan.generator_loss(data, 0.0).terms["adversarial"], -fake.mean())
 
 
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("apart", [False, True])
 def test_penalty_agrees_with_finite_differences(apart: bool) -> None:
     gan = small(penalty_apart=apart).double()
@@ -129,7 +138,7 @@ def test_penalty_agrees_with_finite_differences(apart: bool) -> None:
                 total += float((ends[0] - ends[1]) / (2 * step)) ** 2
             squares.append(total)
         norms.append(sum(root**0.5 for root in squares) if apart else sum(squares) ** 0.5)
-    assert float(found) == pytest.approx(2 * sum(norm**6 for norm in norms) / 2, rel=1e-5)
+    assert found.item() == pytest.approx(2 * sum(norm**6 for norm in norms) / 2, rel=1e-5)
 
 
 def test_a_caption_that_is_the_same_is_no_mismatch() -> None:

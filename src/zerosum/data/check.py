@@ -14,6 +14,7 @@ from zerosum.data.points import NUM_POINTS, modes
 from zerosum.data.report import Report, Sizes
 from zerosum.data.source import Source
 from zerosum.data.sources import MIXTURES, open_source
+from zerosum.data.tokens import check_tokens
 from zerosum.recipe import Data
 
 FEW = 1_000
@@ -44,6 +45,8 @@ def check(settings: Data) -> Report:
     if settings.path in MIXTURES:
         effects = (f"points in the plane, drawn from {len(modes(settings.path))} Gaussians",)
         return Report(path=settings.path, kind="points", num_examples=NUM_POINTS, num_readable=NUM_POINTS, effects=effects)
+    if settings.kind == "tokens":
+        return check_tokens(settings)
     with open_source(settings.path) as source:
         return _report(source, settings, _look(source))
 

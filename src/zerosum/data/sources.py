@@ -10,7 +10,9 @@ from zerosum.data.source import Source
 
 EMBEDDED = ("fashion", "emoji")
 MIXTURES = ("ring", "grid")
+TEXTS = ("sentences",)
 KINDS = "a folder of images, a .zip or .tar(.gz, .bz2, .xz) of one, an IDX file, a .npz, .npy or .parquet file"
+AS_TEXT = "name a family that learns from text, such as textgan:cpu_likelihood, or set data.kind tokens"
 
 
 def find(path: str) -> Path:
@@ -18,11 +20,14 @@ def find(path: str) -> Path:
 
     Raises:
         FileNotFoundError: nothing does; the message suggests a name that is near.
+        ValueError: it is embedded text, where something else is looked for.
     """
+    if path in TEXTS:
+        raise ValueError(f"data.path {path!r} is text: {AS_TEXT}")
     place = Path(path).expanduser()
     if place.exists():
         return place
-    names = [*EMBEDDED, *MIXTURES]
+    names = [*EMBEDDED, *MIXTURES, *TEXTS]
     near = difflib.get_close_matches(path, names, n=1)
     if not near and place.parent.is_dir():
         beside = {entry.name: str(place.parent / entry.name) for entry in place.parent.iterdir()}
@@ -62,7 +67,7 @@ def _open(path: str) -> Source:
         return idx.open_idx(place)
     source = archives.open_zip(place) or archives.open_tar(place)
     if source is None:
-        raise ValueError(f"data.path {path!r} is a file of no known kind; give {KINDS}")
+        raise ValueError(f"data.path {path!r} is a file of no known kind; give {KINDS}. If it is text, {AS_TEXT}")
     return source
 
 

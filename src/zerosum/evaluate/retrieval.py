@@ -26,7 +26,7 @@ from zerosum.features import FeatureNetwork
 from zerosum.losses import matching_loss
 from zerosum.noise import derive_seed
 
-TEXT_METRICS = ("r-precision",)
+PROMPT_METRICS = ("r-precision",)
 CHOICES = 100
 """Texts that each image is to be told from, its own among them."""
 BINS, LETTERS = 4096, (3, 4, 5)

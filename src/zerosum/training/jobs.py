@@ -7,11 +7,12 @@ import torch
 
 from zerosum.game import Batch
 from zerosum.noise import SeededNoise
-from zerosum.pictures import picture
+from zerosum.pictures import sheet
 from zerosum.run import Run, write
 from zerosum.sampling import finish, generate
 from zerosum.training.loop import Job
 from zerosum.training.state import State
+from zerosum.vocabulary import Vocabulary
 
 Show = Callable[[dict[str, float]], None]
 """What is done with a line of stats.jsonl besides writing it."""
@@ -33,12 +34,15 @@ def log_job(run: Run, every: int, start: int, show: Show) -> Job:
     return Job(every, log, looks=False)
 
 
-def sample_job(run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device) -> Job:
-    """Draw a picture of samples from fixed latents: seeds 0 to n - 1."""
+def sample_job(
+    run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device, vocabulary: Vocabulary | None = None
+) -> Job:
+    """Write a sheet of samples from fixed latents: seeds 0 to n - 1."""
 
     def sample(state: State, means: dict[str, float]) -> None:
         samples = generate(state.average, given, lambda part: SeededNoise(range(n)[part], device), n)
-        write(run.samples_folder / f"{state.images:09d}.png", picture(finish(state.average, samples), columns))
+        suffix, content = sheet(finish(state.average, samples, vocabulary), columns)
+        write(run.samples_folder / f"{state.images:09d}{suffix}", content)
 
     return Job(every, sample)
 
