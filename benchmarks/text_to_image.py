@@ -70,8 +70,10 @@ def recipe_of(name: str, data: Path, images: int | None, batch: int) -> Recipe:
         return replace(optimiser, rate=linear(rate.start, rate.end, over=rate.over * factor, delay=rate.delay * factor))
 
     every = round(recipe.jobs.checkpoint_every * factor)
+    steps = round(recipe.gan.matching_steps * factor * recipe.train.batch / batch)  # type: ignore[attr-defined]
     return replace(
         recipe,
+        gan=replace(recipe.gan, matching_steps=steps),  # type: ignore[call-arg]
         data=replace(recipe.data, path=str(data / "train")),
         optimisers={player: longer(optimiser) for player, optimiser in recipe.optimisers.items()},
         train=replace(recipe.train, images=round(recipe.train.images * factor), batch=batch, seed=seed),
