@@ -46,6 +46,8 @@ def given_to(gan: GAN, dataset: Dataset, n: int) -> dict[str, Tensor]:
     """What `n` samples are made from besides noise."""
     if "source" in gan.given:
         return {"source": to_float(dataset.batch(np.arange(n))[gan.takes])}
+    if "caption" in gan.given:
+        return {"caption": dataset.batch(np.arange(n))["caption"]}
     return {"label": label_rows(dataset.card.labels, n, None)} if gan.given else {}
 
 
@@ -95,11 +97,12 @@ def test_samples_are_a_function_of_seed_and_label_alone(finished: Path) -> None:
         with pytest.raises(ValueError, match="zerosum upscale"):
             sampler.sample(1)
         return
-    many = sampler.sample(70, seed=5)
+    prompt = sampler.card.captions.example if sampler.card.captions else None
+    many = sampler.sample(70, seed=5, prompt=prompt)
     assert many.dtype.kind == {"image": "u", "tokens": "U"}.get(sampler.gan.makes, "f")
-    assert np.array_equal(many, zerosum.load(finished).sample(70, seed=5))
+    assert np.array_equal(many, zerosum.load(finished).sample(70, seed=5, prompt=prompt))
     classes = max(len(sampler.card.labels.classes), 1) if sampler.gan.given else 1
-    later = sampler.sample(classes, seed=5 + 2 * classes)
+    later = sampler.sample(classes, seed=5 + 2 * classes, prompt=prompt)
     if sampler.gan.makes == "tokens":
         assert np.array_equal(many[2 * classes : 3 * classes], later)
         return

@@ -28,6 +28,8 @@ def build(recipe: Recipe) -> GAN:
         shapes = {"source": holed_shape(picture), "target": picture}
     if recipe.data.kind == "unpaired":
         shapes = {"a": picture, "b": picture}
+    if recipe.data.kind == "captions":
+        shapes = {"image": picture, "caption": (8,), "words": (100,)}
     if recipe.data.kind == "tokens":
         shapes = {"tokens": (recipe.data.num_tokens,), "vocabulary": (recipe.data.vocabulary_size,)}
     with torch.device("meta"):

@@ -429,6 +429,7 @@ def make_jobs(
         given = {"label": (label_rows(labels, n, None) if labels.classes else real["label"]).to(device)}
     if "source" in state.gan.given:
         given = {"source": to_float(real[state.gan.takes].to(device))}
+    given |= {key: real[key].to(device) for key in state.gan.given - {"label", "source"}}
     if distributed.rank() == 0:
         names = {"real": state.gan.makes} | ({"source": state.gan.takes} if "source" in state.gan.given else {})
         for name, key in names.items():

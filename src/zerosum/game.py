@@ -155,3 +155,14 @@ class HasReverse(Protocol):
 
     def reverse(self, given: Batch, noise: Noise) -> Tensor:
         """Pictures of the kind of `takes` from sources of the kind of `makes`, `[N, C, H, W]` in [-1, 1]."""
+
+
+@runtime_checkable
+class HasPrompts(Protocol):
+    """A GAN that makes samples of texts. What `understand` makes of them may be given in their place, as "understood"."""
+
+    reads: str
+    """The batch key that has texts: "caption"."""
+
+    def understand(self, given: Batch) -> Tensor:
+        """Texts as vectors `[N, L]`, between which there is a way."""

@@ -91,11 +91,17 @@ class Data:
     path: str = "fashion"
     """A folder, archive or file of images, a file or folder of text, or the name of embedded data: fashion, emoji, ring, grid,
     sentences."""
-    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting", "tokens"] = "images"
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting", "captions", "tokens"] = "images"
     """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
     of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
     pairs made of any images; unpaired: pictures of two kinds that need not belong together; inpainting: any images with
-    holes to be filled; or tokens: lines of text."""
+    holes to be filled; captions: images with texts; or tokens: lines of text."""
+    captions: str = ""
+    """Of captions: where the texts are, such as captions.jsonl, with names relative to the images. Empty: in metadata.jsonl or
+    metadata.csv, or of photo.png in photo.txt, a caption a line."""
+    caption_column: str = ""
+    """Of captions: the column of the metadata that has them, texts or lists of texts. Empty: caption, captions, text or
+    prompt."""
     text: Literal["lines", "running"] = "lines"
     """Of tokens: an example is a line, or a slice of the text, whose line ends are then spaces."""
     vocabulary: Literal["words", "characters", "bpe"] = "words"
@@ -141,6 +147,10 @@ class Data:
             raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
         if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):
             raise ValueError(f"data.jitter is for pairs, colouring and unpaired, not for data.kind {self.kind}: set it to 0")
+        if self.kind != "captions" and (self.captions or self.caption_column):
+            raise ValueError(
+                f"data.captions and data.caption_column are for data.kind captions, not for {self.kind}: leave them out"
+            )
         if self.kind == "tokens" and self.mirror:
             raise ValueError("data.mirror is for images, and text is not mirrored: leave it out")
         if not 3 <= self.vocabulary_size <= 65_536:

@@ -1,5 +1,6 @@
 """A trained generator -> samples, interpolations, sheets. A sample depends on its own seed, label and settings alone."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -7,9 +8,10 @@ from typing import Literal, TypedDict
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from zerosum.datacard import DataCard, Labels
-from zerosum.game import GAN, Batch, HasLatents
+from zerosum.game import GAN, Batch, HasLatents, HasPrompts
 from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
 from zerosum.pictures import Samples, interleaved, to_pixels
@@ -20,6 +22,8 @@ Kind = Literal["spherical", "linear"]
 Draw = Callable[[slice, Batch, Noise], Tensor]
 """(which of the samples, what they are given, their noise) -> their latents."""
 
+log = logging.getLogger("zerosum")
+
 BATCH = 64
 """Samples made at once."""
 
@@ -28,6 +32,7 @@ class Settings(TypedDict, total=False):
     """What a sample may be asked for besides its seed; see `Sampler.sample`."""
 
     label: Label | None
+    prompt: str | None
     truncation: float | None
     truncation_layers: int | None
     shift: Tensor | None
@@ -51,6 +56,7 @@ class Sampler:
         *,
         seed: int = 0,
         label: Label | None = None,
+        prompt: str | None = None,
         truncation: float | None = None,
         truncation_layers: int | None = None,
         shift: Tensor | None = None,
@@ -61,6 +67,7 @@ class Sampler:
 
         Args:
             label: of a conditional generator: a class by number or name, or {column: value}; None: every class in turn.
+            prompt: of a generator of texts: what is to be seen; words that it does not know are said and left out.
             truncation: better samples of less variety: of a latent z its largest absolute value, of a mapped latent w the
                 share of the way from the mean w, 1 for all of it; None: as they come.
             truncation_layers: of a latent per layer, how many of the first are truncated; None: all.
@@ -69,13 +76,13 @@ class Sampler:
             prefix: of text: what every sample begins with.
 
         Raises:
-            ValueError: a label that the generator does not have, or none where it must be given; a change of latents that
-                there are not, or out of range; a temperature or prefix that it cannot be given.
+            ValueError: a label that the generator does not have, or none where it must be given, and so a prompt; a change of
+                latents that there are not, or out of range; a temperature or prefix that it cannot be given.
         """
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1, not {n}")
         draw = self._draw(truncation, truncation_layers, shift)
-        given = self.given(n, label) | self._wording(n, temperature, prefix)
+        given = self.given(n, label, prompt) | self._wording(n, temperature, prefix)
         made = generate(self.gan, given, lambda part: self._noise(range(seed, seed + n)[part]), n, draw)
         return finish(self.gan, made, self.card.vocabulary)
 
@@ -145,6 +152,7 @@ class Sampler:
         seed: int = 0,
         stops: int = 2,
         label: Label | None = None,
+        prompt: str | None = None,
         kind: Kind | None = None,
         truncation: float | None = None,
         truncation_layers: int | None = None,
@@ -154,6 +162,7 @@ class Sampler:
 
         Args:
             label: of a conditional generator, the same for all frames; None: the first class.
+            prompt: of a generator of texts, the same for all frames; see `between` for the way from one to another.
             kind: "spherical" goes through the noise, along a sphere where it is normal and straight where it is uniform;
                 "linear" goes straight through the latents. None: linear where latents are mapped from noise (w), for their
                 space is made to be straight; else spherical, for only there latents look as they did in training.
@@ -185,7 +194,28 @@ class Sampler:
             return torch.lerp(start, end, noise.share.reshape(-1, *[1] * (start.dim() - 1)))
 
         draw = self._draw(truncation, truncation_layers, shift, straight if kind == "linear" else None)
-        return finish(self.gan, generate(self.gan, self._given_alike(n, label), noise, n, draw))
+        return finish(self.gan, generate(self.gan, self._given_alike(n, label, prompt), noise, n, draw))
+
+    def between(self, prompts: Sequence[str], n: int, *, seed: int = 0) -> Samples:
+        """`n` frames on the way from prompt to prompt, along a sphere, all with the latent of one seed: uint8 `[N, H, W, C]`.
+
+        Raises:
+            ValueError: fewer than 2 frames or prompts, or as `sample`.
+        """
+        if n < 2 or len(prompts) < 2:
+            raise ValueError(f"an interpolation needs at least 2 frames and 2 prompts, not {n} and {len(prompts)}")
+        given = [self.given(1, None, prompt) for prompt in prompts]
+        assert isinstance(self.gan, HasPrompts)
+        with torch.no_grad():
+            stops = torch.cat([self.gan.understand(own) for own in given])
+        way = torch.linspace(0, len(prompts) - 1, n, device=stops.device)
+        leg = way.long().clamp(max=len(prompts) - 2)
+        share = (way - leg)[:, None]
+        lengths = torch.lerp(stops[leg].norm(dim=1), stops[leg + 1].norm(dim=1), share[:, 0])[:, None]
+        vectors = normalize(torch.lerp(stops[leg], stops[leg + 1], share), dim=1) * lengths
+        seeds = [seed] * n
+        made = generate(self.gan, {"understood": vectors}, lambda part: SeededNoise(seeds[part], self.device), n)
+        return finish(self.gan, made)
 
     def synthesise(
         self, latents: Tensor, *, label: Tensor | None = None, seed: int = 0, shift: Tensor | None = None
@@ -234,16 +264,16 @@ class Sampler:
         """
         return self._latents()
 
-    def draw(self, seeds: range, label: Label | None = None, draw: Draw | None = None) -> Tensor:
+    def draw(self, seeds: range, label: Label | None = None, draw: Draw | None = None, prompt: str | None = None) -> Tensor:
         """Samples as the generator gives them: images float32 `[N, C, H, W]` in [-1, 1]."""
-        given = self.given(len(seeds), label)
+        given = self.given(len(seeds), label, prompt)
         return generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(seeds), draw)
 
-    def given(self, n: int, label: Label | None) -> Batch:
+    def given(self, n: int, label: Label | None, prompt: str | None = None) -> Batch:
         """What the generator must be given for `n` samples.
 
         Raises:
-            ValueError: a label that it does not have, or it must be given more than a label.
+            ValueError: a label that it does not have, no prompt or one of which it knows no word, or it must be given more.
         """
         if "source" in self.gan.given:
             raise ValueError(
@@ -251,9 +281,28 @@ class Sampler:
             )
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
+        if isinstance(self.gan, HasPrompts):
+            return {key: value.expand(n, -1) for key, value in self._read_prompt(prompt).items()}
+        if prompt is not None:
+            raise ValueError(f"prompt {prompt!r} given, but this generator was trained without captions; leave the prompt out")
         if "label" not in self.gan.given:
             return {}
         return {"label": label_rows(self.card.labels, n, label).to(self.device)}
+
+    def read(self, texts: Sequence[str]) -> Batch:
+        """Texts as a generator of texts is given them; words that it does not know are left out."""
+        assert self.card.captions is not None
+        return {"caption": torch.tensor([self.card.captions.numbers(text) for text in texts], device=self.device)}
+
+    def _read_prompt(self, prompt: str | None) -> Batch:
+        captions = self.card.captions
+        assert captions is not None
+        if prompt is None:
+            raise ValueError(f"this generator makes images of a text: give a prompt, such as {captions.example!r}")
+        for word, near in captions.unknown(prompt).items():
+            hint = f"; known are {', '.join(near)}" if near else ""
+            log.warning("%r of the prompt %r was in no caption and is left out%s", word, prompt, hint)
+        return self.read([prompt])
 
     def _noise(self, seeds: Sequence[int]) -> SeededNoise:
         return SeededNoise(seeds, self.device)
@@ -283,8 +332,8 @@ class Sampler:
             wording["prefix"] = torch.tensor([tokens] * n, device=self.device).reshape(n, -1)
         return wording
 
-    def _given_alike(self, n: int, label: Label | None) -> Batch:
-        given = self.given(1, label)
+    def _given_alike(self, n: int, label: Label | None, prompt: str | None = None) -> Batch:
+        given = self.given(1, label, prompt)
         return {key: value.expand(n, *value.shape[1:]) for key, value in given.items()}
 
     def _own_latents(self, part: slice, given: Batch, noise: Noise) -> Tensor:

@@ -16,31 +16,39 @@ from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
+from zerosum.data import Captioned, Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
 from zerosum.data.feed import to_float
 from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
 from zerosum.evaluate.holes import hole_figures
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
-from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
+from zerosum.evaluate.metrics import CAPTION_METRICS, IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
 from zerosum.evaluate.pairs import pair_figures
 from zerosum.evaluate.path_length import path_length_figure
 from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
+from zerosum.evaluate.retrieval import PROMPT_METRICS, asked_for, retrieval_figure, train_judge
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
-from zerosum.evaluate.samples import choose, take
-from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
+from zerosum.evaluate.samples import choose, condition_order, data_examples, take
+from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_examples, open_images, run_sides
 from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
 from zerosum.evaluate.text import text_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
+from zerosum.game import HasPrompts
 from zerosum.noise import SeededNoise
 from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
 from zerosum.vocabulary import split_words
 
+MEASURED = {
+    "images": (IMAGE_METRICS, DEFAULT_METRICS),
+    "points": (POINT_METRICS, POINT_METRICS),
+    "captions": (CAPTION_METRICS, (*DEFAULT_METRICS, *PROMPT_METRICS)),
+}
+"""What is measured on each kind of samples: all that can be, and what is unless said otherwise."""
 LARGEST = 512
 """Pixels a side of what is taken of a photograph that a run is judged by."""
 
@@ -113,12 +121,12 @@ def report(chosen: Evaluate, figures: list[Figure], console: Console) -> int:
 
 
 def metrics_of(chosen: Evaluate, kind: str) -> list[str]:
-    """The metrics to measure on "images" or "points".
+    """The metrics to measure on "images", "points" or "captions".
 
     Raises:
         ValueError: one is not for them.
     """
-    allowed, default = (IMAGE_METRICS, DEFAULT_METRICS) if kind == "images" else (POINT_METRICS, POINT_METRICS)
+    allowed, default = MEASURED[kind]
     names = read_metrics(chosen.metrics or ",".join(default))
     for name in names:
         if name not in allowed:
@@ -164,6 +172,8 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
         raise ValueError(f"--temperature is for text, which {folder} does not make: leave it out")
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
+    if isinstance(sampler.gan, HasPrompts):
+        return judge_captioned(chosen, sampler, settings, console)
     if sampler.gan.makes == "tokens":
         return judge_texts(chosen, sampler, console)
     if "source" in sampler.gan.given:
@@ -388,6 +398,45 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
         network, side = features.load(chosen.features, runtime=chosen.runtime), settings.resolution
         return hole_figures(*judged, network, side, split=named, generator=sampler.name, seed=chosen.seed)
     return pair_figures(*judged, split=named, generator=sampler.name, seed=chosen.seed)
+
+
+def judge_captioned(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
+    """A run's images of captions, beside the real images of these: metrics of images, and whether they show what was asked for.
+
+    Captions are those of the run's own data, trained on and held out, or those of --against.
+
+    Raises:
+        ValueError: as `judge_run`.
+    """
+    metrics = metrics_of(chosen, "captions")
+    check_conditions(chosen, sampler, settings, metrics)
+    train, n, seed = open_examples(settings), chosen.n, chosen.seed
+    if train.card.content != sampler.card.content:
+        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on: its captions teach the judge")
+    data = settings if chosen.against is None else replace(settings, path=chosen.against, captions="")
+    real = train if chosen.against is None else open_examples(data)
+    assert isinstance(real, Captioned)
+    assert isinstance(train, Captioned)
+    featured, named = [name for name in metrics if name in METRICS], "train" if chosen.against is None else chosen.against
+    network = load_judge(replace(chosen, metrics="fid"), ["fid"])
+    assert network is not None
+    console.print(f"{chosen.path}: {n:,} samples by {network.provenance.name}, against {data.path}")
+    sides = run_sides(sampler, network, needed(featured), real, train, n=n, seed=seed, split=named, data=data)
+    seen = split(len(train), settings.held_out)[0]
+    known, whole = data_examples(train, network, among=seen).features, data_examples(real, network).features
+    if distributed.rank() > 0:
+        return []
+    console.print(f"measuring {', '.join(metrics)}")
+    figures = measure(sides, featured, network, seed)
+    if "ppl" in metrics:
+        figures.append(path_length_figure(sampler, network, n // 2, seed, like=real))
+    if "r-precision" in metrics:
+        judge = train_judge(known, [train.texts[position] for position in seen.tolist()], seed)
+        order = condition_order(len(real), n, seed)
+        for asked, rows in asked_for(real, order, None if chosen.against else seen, named):
+            fake, best = sides.fake.features[rows], whole[asked.positions]
+            figures.append(retrieval_figure(judge, network, fake, best, asked, sampler.name, seed))
+    return figures
 
 
 def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring | Holed:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import tyro
 
 from zerosum import api
@@ -37,6 +38,9 @@ class Sample:
     label: str | None = None
     """Of a conditional run: a class by name or number (names go first), or column=value,column=value. None: every class in
     turn; for an interpolation, the first."""
+    prompt: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Of a run on captions: what is to be seen. May be given several times: -n samples of each (None: 8) in a row of its own,
+    or with --interpolate the way from one to the next."""
     truncation: float | None = None
     """Better samples, less variety: of a latent z its largest absolute value (0.5 to 2), of a mapped latent w the share of the
     way from the mean (0.5 to 1)."""
@@ -112,6 +116,10 @@ def check_options(chosen: Sample) -> None:
     animated = chosen.interpolate or ending(chosen) in ANIMATIONS
     if animated and (chosen.latents is not None or chosen.sweep is not None):
         raise ValueError(f"an interpolation and {'--sweep' if chosen.sweep else '--latents'} do not go together: choose one")
+    if len(chosen.prompt) > 1 and animated and (chosen.kind or chosen.stops != 2):
+        raise ValueError("--kind and --stops are for a way through seeds; between prompts there is one: leave them out")
+    if chosen.prompt and (chosen.sweep is not None or chosen.latents is not None):
+        raise ValueError(f"--prompt and {'--sweep' if chosen.sweep else '--latents'} do not go together: choose one")
     if chosen.kind and not animated:
         raise ValueError("--kind is for an interpolation: give --interpolate too")
     drawn = (chosen.label, chosen.truncation, chosen.truncation_layers, chosen.n)
@@ -145,11 +153,24 @@ def draw(sampler: Sampler, chosen: Sample) -> tuple[Samples, int]:
     if chosen.sweep is not None:
         columns = read_sweep(sampler, chosen.sweep, shared)
         return sampler.sweep(chosen.n or 8, columns, seed=chosen.seed), len(columns)
+    if len(chosen.prompt) > 1:
+        return draw_prompts(sampler, chosen, shared)
+    shared["prompt"] = chosen.prompt[0] if chosen.prompt else None
     n = chosen.n or 64
     if chosen.interpolate or ending(chosen) in ANIMATIONS:
         way = sampler.interpolate(n, seed=chosen.seed, stops=chosen.stops, kind=chosen.kind, **shared)
         return way, chosen.columns
     return sampler.sample(n, seed=chosen.seed, **shared), chosen.columns
+
+
+def draw_prompts(sampler: Sampler, chosen: Sample, shared: Settings) -> tuple[Samples, int]:
+    """Samples of several prompts, or the way between them, and how many stand in a row."""
+    if chosen.interpolate or ending(chosen) in ANIMATIONS:
+        return sampler.between(chosen.prompt, chosen.n or 64, seed=chosen.seed), chosen.columns
+    n = chosen.n or 8
+    settings = [Settings(**shared | {"prompt": prompt}) for prompt in chosen.prompt]
+    made: Any = [sampler.sample(n, seed=chosen.seed, **own) for own in settings]
+    return np.concatenate(made), n
 
 
 def read_label(text: str) -> Label:

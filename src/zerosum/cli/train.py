@@ -107,7 +107,9 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
     use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
-    if data.kind == "tokens":
+    if captions := run.card().captions:
+        use = f"use it    zerosum sample {folder} --prompt {shlex.quote(captions.example)} -n 8 --out grid.png{own}"
+    elif data.kind == "tokens":
         use = f"use it    zerosum sample {folder} -n 10{own}"
     elif data.kind != "images":
         verb, out = verb_for(data)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zerosum.caches import cache_folder
 from zerosum.data.cache import prepared
+from zerosum.data.captions import Captioned, prepared_captions
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
 from zerosum.data.holes import Holed, prepared_holed
@@ -18,6 +19,7 @@ from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
 __all__ = [
+    "Captioned",
     "Colouring",
     "Dataset",
     "Holed",
@@ -41,6 +43,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "pairs": prepared_pairs,
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
+    "captions": prepared_captions,
     "inpainting": prepared_holed,
     "tokens": prepared_tokens,
 }

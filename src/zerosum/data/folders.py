@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -83,7 +84,11 @@ def layout(
     columns, rows = ({}, None) if not metadata else _described(path, metadata[0], read, root, images)
     if "label" not in columns:
         columns |= classes(images, path)
-    return Source(os.fspath(path), kind, images, lambda index: read(root + images[index]), columns, rows, close=close)
+    beside = [name for name in ours if name.startswith(root) and name.lower().endswith(".txt")]
+    texts = {name.removeprefix(root): partial(read, name) for name in sorted(beside)}
+    return Source(
+        os.fspath(path), kind, images, lambda index: read(root + images[index]), columns, rows, texts=texts, close=close
+    )
 
 
 def _described(
