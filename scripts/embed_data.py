@@ -1,15 +1,19 @@
-"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, which holds fashion-mnist/ and emoji/.
+"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, which holds fashion-mnist/, emoji/ and drums-cc0/.
 
-fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64.
+fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; drums-cc0/
+from Debian's sonic-pi-samples, at 16 kHz.
 """
 
 import gzip
 import hashlib
+import io
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from PIL import Image
 
 from zerosum.data.embedded import FOLDER, TILE
@@ -18,6 +22,13 @@ from zerosum.data.images import prepare
 COLUMNS = 41
 FASHION = "b7656a891b218fc13e45205c48a92cae"
 """md5 of the raw pixels of the 10,000 test images."""
+DRUMS = {
+    "kick": ("bd_*", "drum_heavy_kick"),
+    "snare": ("sn_*", "drum_snare_*", "elec_*snare"),
+    "cymbal": ("drum_cymbal_*", "drum_splash_*", "elec_cymbal"),
+    "tom": ("drum_tom_*", "elec_fuzz_tom"),
+}
+"""The sounds that are embedded, of every class at most 10, and half a second of each."""
 
 
 def embed_fashion(origin: Path, target: Path) -> None:
@@ -46,8 +57,22 @@ def embed_emoji(origin: Path, target: Path) -> None:
     sheet.save(target / "sheet.webp", lossless=True, quality=100, method=6)
 
 
+def embed_drums(origin: Path, target: Path) -> None:
+    """Some sounds of four classes as FLAC files in an archive, always with the same bytes."""
+    target.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target / "drums.zip", "w") as archive:
+        for label, patterns in DRUMS.items():
+            files = sorted(file for pattern in patterns for file in origin.glob(f"{pattern}.wav"))
+            for file in files[:10]:
+                wave, rate = soundfile.read(file, dtype="int16")
+                stream = io.BytesIO()
+                soundfile.write(stream, wave[: rate // 2], rate, format="FLAC")
+                archive.writestr(zipfile.ZipInfo(f"{label}/{file.stem}.flac"), stream.getvalue())
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     embed_fashion(Path(sys.argv[1]) / "fashion-mnist", FOLDER / "fashion")
     embed_emoji(Path(sys.argv[1]) / "emoji", FOLDER / "emoji")
+    embed_drums(Path(sys.argv[1]) / "drums-cc0", FOLDER / "drums")

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity")
+WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity", "spectra")
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-RUN = ("run", "sampling", "latents", "pictures")
+RUN = ("run", "sampling", "latents", "pictures", "sounds")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
 DOORS = ("api", "judging", "supervision", "choosing", "cli", "__init__", "__main__")
 
@@ -23,7 +23,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "run": (*WORDS, *TOOLS, "gans"),
     "sampling": (*WORDS, *TOOLS, "gans", "latents", "pictures"),
     "latents": WORDS,
-    "pictures": (),
+    "pictures": WORDS,
+    "sounds": WORDS,
     **{verb: (*WORDS, *TOOLS, *RUN, verb) for verb in VERBS},
     **dict.fromkeys(DOORS, (*WORDS, *TOOLS, "gans", *RUN, *VERBS, *DOORS)),
 }

@@ -20,14 +20,13 @@ from zerosum.datacard import DataCard, Labels
 from zerosum.diagnose.examination import Signals
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
-from zerosum.pictures import picture
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
-from zerosum.run import Run, check_folder, locked, open_run, write
+from zerosum.run import Run, check_folder, locked, open_run
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, label_rows
 from zerosum.supervision import Supervisor, softened
-from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
+from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job, write_sheet
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.progress import Display
 from zerosum.training.state import State, take_over
@@ -210,6 +209,8 @@ def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
         raise ValueError(f"the recipe's gan settings are a {type(recipe.gan).__name__}, {family.name} has its own Config")
     torch.manual_seed(derive_seed(recipe.train.seed, "weights"))
     gan = family.gan(recipe.gan, card.shapes)
+    if gan.rate not in (None, card.rate):
+        raise ValueError(f"gan.rate is {gan.rate} Hz, but the data has {card.rate} Hz: set data.rate and gan.rate to the same")
     if "label" in gan.needs:
         check_labels(card.labels, gan.needs_classes, recipe.data.path)
     if recipe.train.channels_last:
@@ -321,8 +322,8 @@ def make_jobs(
         for name, key in names.items():
             shown = real[key]
             pixels = shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else shown.numpy()
-            write(run.samples_folder / f"{name}.png", picture(pixels, columns))
-    sample = sample_job(run, every.sample_every, given, n, columns, device)
+            write_sheet(run, name, pixels, columns, dataset.card.rate)
+    sample = sample_job(run, every.sample_every, given, n, columns, device, dataset.card.rate)
     if distributed.rank() == 0 and state.step == 0:
         sample.run(state, {})
     jobs = [

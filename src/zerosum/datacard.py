@@ -74,6 +74,8 @@ class DataCard:
     shapes: dict[str, tuple[int, ...]]
     """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}."""
     labels: Labels = Labels()
+    rate: int = 0
+    """Of sounds: samples in a second; 0: there are none."""
 
     def to_json(self) -> str:
         """The card as JSON text."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zerosum.noise import Noise
 
 Batch = dict[str, Tensor]
-"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]} ..."""
+"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]}, {"wave": [N, C, T] in [-1, 1]} ..."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one example under each key of a batch, N left out."""
@@ -60,6 +60,8 @@ class GAN(nn.Module, ABC):
     """Whether labels must be classes, one-hot; else they may also be attributes or continuous values."""
     makes: str = "image"
     """The batch key whose distribution is learned."""
+    rate: int | None = None
+    """Of a family whose networks or losses depend on the rate of sounds: samples in a second; None: it does not matter."""
     takes: str = "source"
     """Of a family that is given a "source": the batch key that has sources."""
     sampler: ClassVar[tuple[str, ...]] = ("generator",)

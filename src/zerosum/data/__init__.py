@@ -1,9 +1,10 @@
-"""Files to batches: any images in, prepared once into a memory map, drawn by position ever after."""
+"""Files to batches: any images or sounds in, prepared once into a memory map, drawn by position ever after."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from zerosum.caches import cache_folder
+from zerosum.data.audio import Audio, prepared_audio
 from zerosum.data.cache import prepared
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
@@ -16,6 +17,7 @@ from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
 __all__ = [
+    "Audio",
     "Colouring",
     "Dataset",
     "Images",
@@ -37,6 +39,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "pairs": prepared_pairs,
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
+    "audio": prepared_audio,
 }
 """What opens each kind of data from the cache."""
 
