@@ -1,7 +1,7 @@
-"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, which holds fashion-mnist/, emoji/ and drums-cc0/.
+"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER.
 
-fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; drums-cc0/
-from Debian's sonic-pi-samples, at 16 kHz.
+FOLDER holds fashion-mnist/ from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; and
+drums-cc0/ from Debian's sonic-pi-samples, at 16 kHz.
 """
 
 import gzip

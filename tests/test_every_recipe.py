@@ -25,6 +25,8 @@ def build(recipe: Recipe) -> GAN:
         shapes = {"source": (1 if recipe.data.kind == "colouring" else channels, *picture[1:]), "target": picture}
     if recipe.data.kind == "unpaired":
         shapes = {"a": picture, "b": picture}
+    if recipe.data.kind == "audio":
+        shapes = {"wave": (1, recipe.data.samples), "label": (10,)}
     with torch.device("meta"):
         return gans.find(recipe.family).gan(recipe.gan, {"point": (2,)} if recipe.data.path in ("ring", "grid") else shapes)
 
@@ -62,4 +64,4 @@ def test_every_family_has_the_recipes_that_everyone_relies_on(name: str) -> None
     assert {"tiny", "cpu"} <= set(recipes)
     tiny = recipes["tiny"]()
     assert tiny.train.images // tiny.train.batch <= 40
-    assert tiny.data.path in ("fashion", "emoji")
+    assert tiny.data.path in ("fashion", "emoji", "drums")

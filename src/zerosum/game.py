@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from zerosum.noise import Noise
 
 Batch = dict[str, Tensor]
-"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]}, {"wave": [N, C, T] in [-1, 1]} ..."""
+"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]},
+{"wave": [N, C, T] in [-1, 1]} ..."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one example under each key of a batch, N left out."""

@@ -19,7 +19,6 @@ Samples = NDArray[np.uint8] | NDArray[np.float32]
 LEAST_VIDEO = 256
 """Pixels a side to which smaller frames of a video are enlarged, for players blur small ones."""
 
-
 BANDS, DECIBELS = 64, 80.0
 """Of spectrograms: pixels from the lowest frequency to the highest, and from the loudest place to white."""
 SMALLEST_WINDOW = 128
@@ -44,9 +43,9 @@ def grid(images: Pixels, columns: int = 8, gap: int = 2) -> Pixels:
 
 
 def spectrograms(waves: NDArray[np.float32]) -> Pixels:
-    """Log-mel spectrograms of waves `[N, C, T]`, uint8 `[N, 64, frames, 1]`: low frequencies below, 80 dB from white to black.
+    """Log-mel spectrograms of waves `[N, C, T]`, uint8 `[N, 64, frames, 1]`: low ones below, 80 dB from white to black.
 
-    Each is drawn beside its own loudest place, time in about 64 frames. Frequencies go from 0 to half the rate, whatever that is.
+    Each is drawn beside its own loudest place, time in about 64 frames, frequencies from 0 to half the rate, whatever that is.
     """
     wave = torch.from_numpy(waves).mean(1)
     size = max(SMALLEST_WINDOW, min(512, wave.shape[1] // 16 * 2))

@@ -53,7 +53,8 @@ class Sampler:
         truncation_layers: int | None = None,
         shift: Tensor | None = None,
     ) -> Samples:
-        """`n` samples: images uint8 `[N, H, W, C]`, points float32 `[N, 2]`. Sample i is that of seed + i.
+        """`n` samples: images uint8 `[N, H, W, C]`, sounds float32 `[N, C, T]`, points float32 `[N, 2]`. Sample i is that of
+        seed + i.
 
         Args:
             label: of a conditional generator: a class by number or name, or {column: value}; None: every class in turn.
@@ -236,7 +237,10 @@ class Sampler:
             ValueError: a label that it does not have, or it must be given more than a label.
         """
         if "source" in self.gan.given:
-            raise ValueError("this generator makes pictures from pictures: use zerosum upscale, restore, translate or colour")
+            raise ValueError(
+                "this generator makes pictures from pictures, or sounds from spectra: use zerosum upscale, restore, translate, "
+                "colour or vocode"
+            )
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
         if "label" not in self.gan.given:
@@ -317,5 +321,5 @@ def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int, dr
 
 
 def finish(gan: GAN, samples: Tensor) -> Samples:
-    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, points as float32 `[N, 2]`."""
+    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, the others as float32."""
     return to_pixels(samples) if samples.dim() == 4 else samples.cpu().numpy()

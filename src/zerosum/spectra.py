@@ -128,7 +128,7 @@ def griffin_lim(features: Tensor, mel: Mel, rounds: int = 60, momentum: float = 
 def magnitudes(features: Tensor, mel: Mel, rounds: int = 100) -> Tensor:
     """Magnitudes `[N, size / 2 + 1, F]` whose mel features are nearest to these `[N, bands, F]`."""
     filters, wanted = mel_filters(mel).to(features.device), features.exp()
-    found = (torch.linalg.pinv(filters) @ wanted).clamp(min=1e-6)
+    found: Tensor = (torch.linalg.pinv(filters) @ wanted).clamp(min=1e-6)
     for _ in range(rounds):
         found = found * (filters.t() @ wanted) / (filters.t() @ (filters @ found)).clamp(min=1e-12)
     return found

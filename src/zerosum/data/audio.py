@@ -36,8 +36,8 @@ logger = logging.getLogger("zerosum.data")
 class Audio(Dataset):
     """One example is one file: "wave" is a slice of it, float32 `[C, T]` in [-1, 1], silence added where it is shorter.
 
-    `batch` gives the beginnings, always the same, to judge by. `drawn` gives slices at places that are functions of seeds, where
-    `data.slices` is random.
+    `batch` gives the beginnings, always the same, to judge by. `drawn` gives slices at places that are functions of seeds,
+    where `data.slices` is random.
 
     Args:
         folder: holds samples.npy (int16, all sounds one after the other), card.json, table.json, skipped.json and, where there
@@ -70,7 +70,8 @@ class Audio(Dataset):
         if values is not None:
             one_hot = np.eye(len(card.labels.classes), dtype=np.float32)
             self.labels = one_hot[values[kept]] if card.labels.classes else values[kept]
-        shapes = {"wave": (self.channels, self.length)} | ({"label": (card.labels.width,)} if card.labels.width else {})
+        shapes: dict[str, tuple[int, ...]] = {"wave": (self.channels, self.length)}
+        shapes |= {"label": (card.labels.width,)} if card.labels.width else {}
         content = hashlib.sha256(f"{card.content} {kept.tolist()}".encode()).hexdigest()
         self.card = replace(card, num_examples=len(self.lengths), content=content, shapes=shapes)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from zerosum.data.folders import Wanted
 from zerosum.data.images import UnreadableError
@@ -57,6 +56,8 @@ def resample(wave: Wave, rate: int, wanted: int) -> Wave:
     """Samples `[C, T]` at another rate, by a polyphase filter."""
     if rate == wanted:
         return wave
+    from scipy.signal import resample_poly
+
     divisor = np.gcd(rate, wanted)
     return np.asarray(resample_poly(wave, wanted // divisor, rate // divisor, axis=1), np.float32)
 

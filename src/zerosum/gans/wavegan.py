@@ -1,14 +1,15 @@
 """WaveGAN: raw sound from a latent, by one-dimensional convolutions with long kernels and strides of four.
 
-Donahue, McAuley & Puckette 2019, "Adversarial audio synthesis" (arXiv 1802.04208). DCGAN flattened: 25 samples for 5 x 5 pixels,
-strides of 4 for 2 x 2 (table 3 and 4). The critic lowers Wasserstein's loss with a gradient penalty five times a step; between its
-layers the phase is shuffled: activations are moved by up to n samples, so that it cannot tell sounds by the phase of the
-generator's artefacts (sec. 3.3). With classes (`conditional`) the generator takes the class beside the latent, and the critic's
-last layer has a score for each class that is added to the one for all (the projection of Miyato & Koyama 2018, eq. 4).
+Donahue, McAuley & Puckette 2019, "Adversarial audio synthesis" (arXiv 1802.04208). DCGAN flattened: 25 samples for 5 x 5
+pixels, strides of 4 for 2 x 2 (tables 3 and 4). The critic lowers Wasserstein's loss with a gradient penalty five times a step;
+between its layers the phase is shuffled: activations are moved by up to n samples, so that it cannot tell sounds by the phase
+of the generator's artefacts (sec. 3.3). With classes (`conditional`) the generator takes the class beside the latent, and the
+critic's last layer has a score for each class that is added to the one for all (the projection of Miyato & Koyama 2018, eq. 4).
 
-Faithful to the paper and the official code, chrisdonahue/wavegan: widths, kernels, penalty, one shift of the phase for a batch and
-layer, Adam 1e-4 (0.5, 0.9), batch 64, no batch norm. Different here: classes, which the paper has none of; weights start as
-torch makes them, not as TensorFlow does; no learned filter after the generator (the paper's optional post-processing).
+Faithful to the paper and the official code, chrisdonahue/wavegan: widths, kernels, penalty, one shift of the phase for a batch
+and layer, Adam 1e-4 (0.5, 0.9), batch 64, no batch norm. Different here: classes, which the paper has none of; weights start as
+torch makes them, not as TensorFlow does; the critic's last layer has no bias, which Wasserstein's loss cannot see; no learned
+filter after the generator (the paper's optional post-processing).
 """
 
 from collections.abc import Sequence
@@ -110,7 +111,7 @@ class Critic(nn.Module):
             nn.Conv1d(before, after, kernel, stride, kernel // 2)
             for before, after, stride in zip([channels, *widths], widths, reversed(steps), strict=False)
         )
-        self.outputs = nn.Linear(widths[-1] * FIRST, 1 + num_classes)
+        self.outputs = nn.Linear(widths[-1] * FIRST, 1 + num_classes, bias=False)
         self.phase_shuffle = phase_shuffle
 
     def forward(self, sounds: Tensor) -> Tensor:
@@ -202,7 +203,7 @@ class WaveGAN(GAN):
 
     def _score(self, sounds: Tensor, batch: Batch) -> Tensor:
         """Scores `[N]`, those of the batch's classes."""
-        scores = self.critic(sounds)
+        scores: Tensor = self.critic(sounds)
         return scores[:, 0] + (scores[:, 1:] * batch["label"]).sum(1) if self.config.conditional else scores[:, 0]
 
 
