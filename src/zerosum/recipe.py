@@ -116,7 +116,7 @@ class Data:
     slices: Literal["start", "random"] = "start"
     """Of audio: where slices are taken from sounds that are longer; what is looked at are always the beginnings."""
     short: Literal["pad", "skip"] = "pad"
-    """Of audio: add silence to sounds that are shorter than a slice, or leave them out and list them."""
+    """Of audio: add silence to sounds that are shorter than a slice, or leave them out."""
     trim: float = 0.0
     """Of audio: cut off both ends what is quieter than the loudest sample by more than so many decibels; 0: nothing."""
     fit: Literal["crop", "letterbox"] = "crop"

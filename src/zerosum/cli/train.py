@@ -98,8 +98,8 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
-    use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
-    if data.kind != "images":
+    use = f"use it    zerosum sample {folder} -n 64 --out {'sounds' if data.kind == 'audio' else 'grid.png'}{own}"
+    if data.kind not in ("images", "audio"):
         verb, out = verb_for(data)
         use = f"use it    zerosum {verb} {folder} PICTURE ... --out {out}{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])

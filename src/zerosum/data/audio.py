@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -63,8 +63,6 @@ class Audio(Dataset):
         is_short = lengths < self.length
         self.short = names[is_short].tolist()
         kept = ~is_short if settings.short == "skip" else np.ones(len(lengths), bool)
-        if settings.short == "skip":
-            self.skipped += [(name, f"shorter than data.samples {self.length}") for name in self.short]
         self.names, self.lengths, self.starts = names[kept].tolist(), lengths[kept], starts[:-1][kept]
         self.labels = None
         if values is not None:
@@ -123,24 +121,30 @@ def prepared_audio(settings: Data, cache: Path) -> Audio:
             _decode_or_explain(source, folder, settings)
         dataset = Audio(folder, settings)
     judge_skipped(dataset.skipped, len(dataset), settings, "sounds")
-    for sentence in remarks(dataset.rates, dataset.short, len(dataset), settings):
+    for sentence in remarks(dataset.rates, dataset.short, settings):
         logger.info("%s: %s", settings.path, sentence)
+    if not len(dataset):
+        raise ValueError(
+            f"{settings.path}: every sound is shorter than data.samples {settings.samples}, and data.short skip leaves them "
+            "out: use fewer samples, or data.short pad"
+        )
     return dataset
 
 
-def remarks(rates: dict[str, int], short: Sequence[str], count: int, settings: Data) -> list[str]:
+def remarks(rates: dict[str, int], short: Sequence[str], settings: Data) -> list[str]:
     """What is done to sounds of these rates (Hz -> how many), and to those shorter than a slice, in sentences."""
     others = {rate: number for rate, number in rates.items() if int(rate) != settings.rate}
     said = []
     if others:
         listed = ", ".join(f"{number} of {rate} Hz" for rate, number in sorted(others.items(), key=lambda item: int(item[0])))
         said.append(f"{listed} resampled to data.rate {settings.rate}")
-    if short and settings.short == "pad":
-        seconds = settings.samples / settings.rate
-        named = ", ".join(short[:3]) + (", ..." if len(short) > 3 else "")
+    if short:
+        done = "silence is added; data.short skip leaves them out"
+        if settings.short == "skip":
+            done = "they are left out; data.short pad adds silence"
         said.append(
-            f"{len(short)} of {count} sounds are shorter than a slice of {settings.samples} samples ({seconds:.2f} s): "
-            f"silence is added ({named}); data.short skip leaves them out"
+            f"{len(short)} of {sum(rates.values())} sounds are shorter than a slice of {settings.samples} samples "
+            f"({settings.samples / settings.rate:.2f} s), such as {', '.join(short[:3])}: {done}"
         )
     return said
 
@@ -165,20 +169,12 @@ def _decode_or_explain(source: Source, folder: Path, settings: Data) -> None:
 
 
 def _decode(source: Source, work: Path, settings: Data) -> None:
-    channels = 1 if settings.channels == "mono" else 2
-
-    def read(index: int) -> tuple[np.ndarray, sounds.Origin] | str:
-        try:
-            with naming_damage():
-                return sounds.prepare(source.read(index), settings.rate, channels, settings.trim)
-        except UnreadableError as problem:
-            return str(problem)
-
+    channels = _channels(settings)
     kept, lengths, skipped, digest = list[int](), list[int](), Skipped(), hashlib.sha256()
     rates: Counter[str] = Counter()
     with (work / "samples.npy").open("wb", buffering=1 << 20) as file:
         _write_header(file, 0)
-        for index, found in enumerate(in_order(read, len(source.names), "preparing sounds", 4)):
+        for index, found in enumerate(in_order(reader(source, settings), len(source.names), "preparing sounds", 4)):
             if isinstance(found, str):
                 skipped.append((source.names[index], found))
                 continue
@@ -201,6 +197,23 @@ def _decode(source: Source, work: Path, settings: Data) -> None:
     (work / "skipped.json").write_text(json.dumps(skipped, ensure_ascii=False), encoding="utf-8")
     card = DataCard(len(kept), digest.hexdigest(), {"wave": (channels, 0)}, encoded, settings.rate)
     (work / "card.json").write_text(card.to_json(), encoding="utf-8")
+
+
+def _channels(settings: Data) -> int:
+    return 1 if settings.channels == "mono" else 2
+
+
+def reader(source: Source, settings: Data) -> Callable[[int], tuple[np.ndarray, sounds.Origin] | str]:
+    """Gives a prepared sound and what it was, or why it cannot be read."""
+
+    def read(index: int) -> tuple[np.ndarray, sounds.Origin] | str:
+        try:
+            with naming_damage():
+                return sounds.prepare(source.read(index), settings.rate, _channels(settings), settings.trim)
+        except UnreadableError as problem:
+            return str(problem)
+
+    return read
 
 
 def _write_header(file: BinaryIO, count: int) -> None:

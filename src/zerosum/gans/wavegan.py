@@ -69,7 +69,7 @@ def strides(samples: int) -> list[int]:
         found, length = [*found, STRIDE], length * STRIDE
     if length * 2 == samples:
         found, length = [*found, 2], samples
-    if length != samples or not found:
+    if length != samples or samples < FIRST * STRIDE:
         raise ValueError(
             f"data.samples {samples}: WaveGAN makes sounds of 64, 128, 256 ... 16384, 32768, 65536 ... samples, a power of two"
         )
