@@ -10,11 +10,24 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity", "spectra")
+WORDS = (
+    "noise",
+    "game",
+    "schedules",
+    "recipe",
+    "datacard",
+    "caches",
+    "losses",
+    "regularizers",
+    "fidelity",
+    "vocabulary",
+    "ngrams",
+    "spectra",
+)
 TOOLS = ("nn", "augment", "data", "distributed", "features")
 RUN = ("run", "sampling", "latents", "pictures", "sounds")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
-DOORS = ("api", "judging", "supervision", "choosing", "cli", "__init__", "__main__")
+DOORS = ("api", "judging", "supervision", "choosing", "sweeping", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),

@@ -13,7 +13,7 @@ from zerosum.api import COMPILES_FROM
 from zerosum.apply.directions import sefa
 from zerosum.apply.project import project
 from zerosum.apply.tune import tune
-from zerosum.run import load
+from zerosum.run import Run, load
 from zerosum.sampling import Sampler
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -67,3 +67,23 @@ def test_latents_are_found_and_moved_on_the_gpu(tmp_path: Path) -> None:
     assert tuned.psnr(found.targets).mean() > found.psnr.mean()
     shift = sefa(sampler, 2).shift(0, 1.0)
     assert tuned.sampler.synthesise(found.latents, label=found.label, shift=shift).shape == (3, 16, 16, 1)
+
+
+def test_too_little_memory_cuts_batches_into_parts(tmp_path: Path) -> None:
+    recipe = zerosum.get_recipe("dcgan:tiny")
+    gan = replace(recipe.gan, generator_width=64, discriminator_width=64)  # type: ignore[call-arg]
+    data, train = replace(recipe.data, resolution=32), replace(recipe.train, batch=2048, images=4096)
+    recipe = replace(recipe, gan=gan, data=data, train=train)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    zerosum.train(recipe, tmp_path / "whole")
+    needed = torch.cuda.max_memory_reserved() / torch.cuda.get_device_properties(0).total_memory
+    assert not Run(tmp_path / "whole").shortages()
+    torch.cuda.empty_cache()
+    try:
+        torch.cuda.set_per_process_memory_fraction(0.75 * needed)
+        zerosum.train(recipe, tmp_path / "cut")
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert Run(tmp_path / "cut").shortages()
+    assert np.isfinite(zerosum.load(tmp_path / "cut").draw(range(4)).cpu().numpy()).all()

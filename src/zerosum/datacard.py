@@ -9,6 +9,8 @@ from typing import Self
 
 from pydantic import TypeAdapter
 
+from zerosum.vocabulary import Vocabulary
+
 
 @dataclass(frozen=True)
 class Column:
@@ -72,10 +74,13 @@ class DataCard:
     content: str
     """sha256 of the prepared examples and labels: the same data gives the same content, wherever it lies."""
     shapes: dict[str, tuple[int, ...]]
-    """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}."""
+    """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}. With
+    "tokens": (T,) comes "vocabulary": (V,), how many numbers tokens may be."""
     labels: Labels = Labels()
     rate: int = 0
     """Of sounds: samples in a second; 0: there are none."""
+    vocabulary: Vocabulary | None = None
+    """Of text: what its tokens mean."""
 
     def to_json(self) -> str:
         """The card as JSON text."""

@@ -1,4 +1,4 @@
-"""Samples as files: sheets, plots, animations, videos, arrays."""
+"""Samples as files: sheets, plots, animations, videos, arrays, lines of text."""
 
 import importlib
 import io
@@ -14,7 +14,7 @@ from torch import Tensor
 from zerosum.spectra import Mel, log_mel
 
 Pixels = NDArray[np.uint8]
-Samples = NDArray[np.uint8] | NDArray[np.float32]
+Samples = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.str_]
 
 LEAST_VIDEO = 256
 """Pixels a side to which smaller frames of a video are enlarged, for players blur small ones."""
@@ -86,6 +86,18 @@ def picture(samples: Samples, columns: int = 8, gap: int = 2) -> bytes:
     return stream.getvalue()
 
 
+def sheet(samples: Samples, columns: int = 8) -> tuple[str, bytes]:
+    """Samples as one file to look at, and how its name ends: .txt for texts, a line each, else .png."""
+    if samples.dtype.kind == "U":
+        return ".txt", lines(samples)
+    return ".png", picture(samples, columns)
+
+
+def lines(texts: Samples) -> bytes:
+    """Texts `[N]` as a file, a line each."""
+    return "".join(f"{text}\n" for text in texts.tolist()).encode()
+
+
 def animation(frames: Samples, kind: str, milliseconds: int = 50) -> bytes:
     """Frames uint8 `[N, H, W, C]` as an endless animation file, `kind` "gif" or "webp"."""
     first, *others = [to_image(frame) for frame in frames.astype(np.uint8, copy=False)]
@@ -127,5 +139,5 @@ def archive(samples: Samples) -> bytes:
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """Pixels `[H, W, C]` with 1 or 3 channels as a Pillow image."""
+    """Pixels `[H, W, C]` with 1 or 3 channels, or 2 or 4 with transparency, as a Pillow image."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from zerosum.game import GAN, Batch, HasLatents
 from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
 from zerosum.pictures import Samples, interleaved, to_pixels
+from zerosum.vocabulary import Vocabulary
 
 Label = int | str | Mapping[str, float]
 Kind = Literal["spherical", "linear"]
@@ -52,9 +54,11 @@ class Sampler:
         truncation: float | None = None,
         truncation_layers: int | None = None,
         shift: Tensor | None = None,
+        temperature: float | None = None,
+        prefix: str = "",
     ) -> Samples:
-        """`n` samples: images uint8 `[N, H, W, C]`, sounds float32 `[N, C, T]`, points float32 `[N, 2]`. Sample i is that of
-        seed + i.
+        """`n` samples: images uint8 `[N, H, W, C]`, sounds float32 `[N, C, T]`, points float32 `[N, 2]`, texts `[N]`. Sample i
+        is that of seed + i.
 
         Args:
             label: of a conditional generator: a class by number or name, or {column: value}; None: every class in turn.
@@ -62,15 +66,19 @@ class Sampler:
                 share of the way from the mean w, 1 for all of it; None: as they come.
             truncation_layers: of a latent per layer, how many of the first are truncated; None: all.
             shift: added to the latents, `[L]` or `[layers, L]`: a direction times a strength.
+            temperature: of text: under 1 likelier words, above 1 more varied ones; None: 1.
+            prefix: of text: what every sample begins with.
 
         Raises:
             ValueError: a label that the generator does not have, or none where it must be given; a change of latents that
-                there are not, or out of range.
+                there are not, or out of range; a temperature or prefix that it cannot be given.
         """
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1, not {n}")
         draw = self._draw(truncation, truncation_layers, shift)
-        return finish(self.gan, self.draw(range(seed, seed + n), label, draw))
+        given = self.given(n, label) | self._wording(n, temperature, prefix)
+        made = generate(self.gan, given, lambda part: self._noise(range(seed, seed + n)[part]), n, draw)
+        return finish(self.gan, made, self.card.vocabulary)
 
     def sweep(self, n: int, columns: Sequence[Settings], *, seed: int = 0) -> Samples:
         """A sheet row by row, `[n * columns, ...]`: row i is of seed + i, in column j as `sample` makes it with columns[j].
@@ -154,6 +162,8 @@ class Sampler:
         Raises:
             ValueError: fewer than 2 frames or stops; or as `sample`.
         """
+        if self.gan.makes == "tokens":
+            raise ValueError("there is no way between two texts: an interpolation is for images")
         if n < 2 or stops < 2:
             raise ValueError(f"an interpolation needs at least 2 frames and 2 stops, not {n} and {stops}")
         if kind is None:
@@ -239,13 +249,41 @@ class Sampler:
         if "source" in self.gan.given:
             raise ValueError(
                 "this generator makes pictures from pictures, or sounds from spectra: use zerosum upscale, restore, translate, "
-                "colour or vocode"
+                "colour, inpaint or vocode"
             )
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
         if "label" not in self.gan.given:
             return {}
         return {"label": label_rows(self.card.labels, n, label).to(self.device)}
+
+    def _noise(self, seeds: Sequence[int]) -> SeededNoise:
+        return SeededNoise(seeds, self.device)
+
+    def _wording(self, n: int, temperature: float | None, prefix: str) -> Batch:
+        """How texts are to be written, where something is asked for.
+
+        Raises:
+            ValueError: no text is made; a temperature that is not above 0; a prefix that is too long or of unknown tokens.
+        """
+        vocabulary, wording = self.card.vocabulary, Batch()
+        if temperature is None and not prefix:
+            return wording
+        if vocabulary is None or self.gan.makes != "tokens":
+            raise ValueError("temperature and prefix are for generators of text, which this is not: leave them out")
+        if temperature is not None:
+            if not 0 < temperature < float("inf"):
+                raise ValueError(f"a temperature must be above 0, not {temperature}; 1 is as it was trained")
+            wording["temperature"] = torch.full((n,), temperature, device=self.device)
+        if prefix:
+            try:
+                tokens = vocabulary.encode(prefix)
+            except ValueError as error:
+                raise ValueError(f"prefix {prefix!r}: {error}") from None
+            if len(tokens) >= (length := self.gan.shapes["tokens"][0]):
+                raise ValueError(f"prefix {prefix!r} has {len(tokens)} tokens, and whole texts have {length}: shorten it")
+            wording["prefix"] = torch.tensor([tokens] * n, device=self.device).reshape(n, -1)
+        return wording
 
     def _given_alike(self, n: int, label: Label | None) -> Batch:
         given = self.given(1, label)
@@ -320,6 +358,12 @@ def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int, dr
     return torch.cat(made)
 
 
-def finish(gan: GAN, samples: Tensor) -> Samples:
-    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, the others as float32."""
+def finish(gan: GAN, samples: Tensor, vocabulary: Vocabulary | None = None) -> Samples:
+    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, texts as `[N]`, the others as float32.
+
+    Args:
+        vocabulary: of tokens.
+    """
+    if vocabulary is not None and not samples.is_floating_point():
+        return np.array([vocabulary.decode(row) for row in samples.tolist()])
     return to_pixels(samples) if samples.dim() == 4 else samples.cpu().numpy()

@@ -18,7 +18,7 @@ def encode(wave: Waves, rate: int) -> bytes:
     return stream.getvalue()
 
 
-def in_a_row(waves: NDArray[np.float32] | NDArray[np.uint8], rate: int) -> Waves:
+def in_a_row(waves: Waves, rate: int) -> Waves:
     """Waves `[N, C, T]` one after the other with pauses, `[C, ...]`."""
-    padded = np.pad(waves.astype(np.float32, copy=False), ((0, 0), (0, 0), (0, round(PAUSE * rate))))
+    padded = np.pad(waves, ((0, 0), (0, 0), (0, round(PAUSE * rate))))
     return np.concatenate(list(padded), axis=1)

@@ -122,9 +122,8 @@ def make_players(gan: GAN, optimisers: Mapping[str, Optimiser], config: GANConfi
     """The players, with their learning rates and the cures that their family accepts."""
     rates = {name: max(optimiser.rate.start, optimiser.rate.end) for name, optimiser in optimisers.items()}
     cures = frozenset(name for name, value in CURES.items() if takes(config, name, value))
-    return Players(
-        rates, tuple(name for name in rates if name not in gan.sampler), cures if gan.makes == "image" else cures - {"augment"}
-    )
+    judges = tuple(name for name in rates if name not in gan.sampler)
+    return Players(rates, judges, cures if gan.makes == "image" else cures - {"augment"}, images=gan.makes != "tokens")
 
 
 def takes(config: GANConfig, name: str, value: str | float) -> bool:

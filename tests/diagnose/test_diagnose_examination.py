@@ -89,11 +89,15 @@ def test_every_family_is_examined_and_left_as_it_was(trained: tuple[State, Refer
     assert found.accuracy_held_out is not None
     assert 0 <= found.accuracy <= 1
     always = ("distance", "distance_floor", "diversity", "missing_share", "duplicates", "copies", "score_real", "score_spread")
+    is_text = state.gan.makes == "tokens"
+    assert (found.skipped is not None) == is_text
     for name in always:
-        assert isinstance(getattr(found, name), float), name
+        assert isinstance(getattr(found, name), float) or (is_text and name in ("distance", "distance_floor", "missing_share"))
+    if is_text:
+        return
     assert found.distance is not None
     assert found.distance_floor is not None
-    assert found.distance > 0.1 > abs(found.distance_floor), "hardly trained: far from real examples"
+    assert found.distance > 10 * abs(found.distance_floor), "hardly trained: far from real examples"
     is_image = len(state.gan.shapes[state.gan.makes]) == 3
     assert (found.checkerboard is not None, found.saturated is not None) == (is_image, is_image)
     assert (found.label_agreement is not None) == ("label" in state.gan.given)

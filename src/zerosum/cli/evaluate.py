@@ -16,10 +16,12 @@ from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Colouring, Images, Pairs, Photographs, open_data, split
+from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
 from zerosum.data.feed import to_float
+from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
+from zerosum.evaluate.holes import hole_figures
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
 from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
@@ -29,12 +31,15 @@ from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
 from zerosum.evaluate.samples import choose, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
+from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
+from zerosum.evaluate.text import text_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
 from zerosum.noise import SeededNoise
-from zerosum.recipe import Data
+from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
+from zerosum.vocabulary import split_words
 
 LARGEST = 512
 """Pixels a side of what is taken of a photograph that a run is judged by."""
@@ -71,6 +76,8 @@ class Evaluate:
     """Of lift: real images of each class that the classifier has beside the generated ones."""
     stacked_from: str | None = None
     """Of modes and reverse-kl of RGB images: the labelled grey images that are stacked in their three channels."""
+    temperature: float | None = None
+    """Of text: that of the samples that are judged; what they are compared with is written at 1. None: 1."""
     out: Path | None = None
     """Where the figures are written; None: metrics.json in the run folder, nowhere for two data sets."""
     json: bool = False
@@ -153,8 +160,12 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     """
     folder = Path(chosen.path)
     sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
+    if chosen.temperature is not None and sampler.gan.makes != "tokens":
+        raise ValueError(f"--temperature is for text, which {folder} does not make: leave it out")
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
+    if sampler.gan.makes == "tokens":
+        return judge_texts(chosen, sampler, console)
     if "source" in sampler.gan.given:
         return judge_pairs(chosen, sampler, settings, console)
     metrics = metrics_of(chosen, "images")
@@ -294,6 +305,52 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
     return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
 
 
+def judge_texts(chosen: Evaluate, sampler: Sampler, console: Console) -> list[Figure]:
+    """A run's texts beside those that were held out, or others, and beside the run that it started from; one process does it.
+
+    Raises:
+        ValueError: metrics are named, the data has changed, or too few texts were held out.
+    """
+    if chosen.metrics is not None:
+        raise ValueError(f"--metrics: a run that makes text is judged by {', '.join(TEXT_METRICS)}; leave it out")
+    if distributed.rank() > 0:
+        return []
+    recipe = Run(Path(chosen.path)).recipe(chosen.family)
+    dataset = open_data(recipe.data)
+    if not isinstance(dataset, Tokens) or dataset.card.content != sampler.card.content:
+        raise ValueError(f"{recipe.data.path} is no longer what {chosen.path} was trained on")
+    train, held_out = (dataset.texts(positions) for positions in split(len(dataset), recipe.data.held_out))
+    named = "held out" if chosen.against is None else chosen.against
+    real = held_out if chosen.against is None else read_lines(chosen.against)
+    judged = {"": sampler, **find_baseline(recipe, console)}
+    n = min(chosen.n, len(real))
+    console.print(f"{chosen.path}: {n:,} texts, beside {len(real):,} {named}")
+    sides = {}
+    for name, side in judged.items():
+        texts = side.sample(n, seed=chosen.seed, temperature=None if name else chosen.temperature)
+        sides[name] = in_words(texts.tolist()), side.name
+    return text_figures(sides, in_words(train), in_words(real), split=named, seed=chosen.seed)
+
+
+def find_baseline(recipe: Recipe, console: Console) -> dict[str, Sampler]:
+    """The run that a run of text started from, by what it is."""
+    if recipe.train.start is None:
+        return {}
+    start = Run(Path(recipe.train.start))
+    if not start.recipe_file.is_file():
+        console.print(
+            f"{start.folder}, which the run started from, is not there any more: there is no baseline to compare with"
+        )
+        return {}
+    sampler, first = api.load(start.folder, recipe.family), start.recipe(recipe.family)
+    return {"maximum likelihood" if set(first.optimisers) <= set(sampler.gan.sampler) else "its start": sampler}
+
+
+def in_words(texts: Sequence[str]) -> list[list[str]]:
+    """Texts as words and signs."""
+    return [split_words(text) for text in texts]
+
+
 def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
     """What a run makes of the pairs that were held out, or of others; the first process does it alone.
 
@@ -326,10 +383,14 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
     def make(source: Tensor) -> Tensor:
         return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
 
-    return pair_figures(make, floats, load_perceptual(), split=named, generator=sampler.name, seed=chosen.seed)
+    judged = make, floats, load_perceptual()
+    if settings.has_holes:
+        network, side = features.load(chosen.features, runtime=chosen.runtime), settings.resolution
+        return hole_figures(*judged, network, side, split=named, generator=sampler.name, seed=chosen.seed)
+    return pair_figures(*judged, split=named, generator=sampler.name, seed=chosen.seed)
 
 
-def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring:
+def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring | Holed:
     """The pairs that a run is judged by: its own, or those of --against; of a run on unpaired data its folders A and B.
 
     Raises:
@@ -343,7 +404,7 @@ def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colour
             )
         settings = replace(settings, kind="pairs", sides=("A", "B"))
     dataset = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
-    if not isinstance(dataset, Photographs | Pairs | Colouring):
+    if not isinstance(dataset, Photographs | Pairs | Colouring | Holed):
         raise ValueError(f"{settings.path} is not data of pairs: data.kind is {settings.kind}")
     return dataset
 

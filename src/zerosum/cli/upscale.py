@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerosum import api
-from zerosum.apply.tiles import Window
 from zerosum.apply.upscale import Enlarger, Show, enlarge_file, targets_of
 from zerosum.cli import fail, say
 from zerosum.cli.options import options
@@ -88,7 +88,7 @@ def picture_files(paths: tuple[Path, ...]) -> list[Path]:
 def shown(name: str) -> Show:
     """A progress bar on standard error, if that is a terminal."""
 
-    def show(steps: list[Window]) -> Iterable[Window]:
+    def show(steps: list[Any]) -> Iterable[Any]:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

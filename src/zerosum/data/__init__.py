@@ -8,11 +8,13 @@ from zerosum.data.audio import Audio, prepared_audio
 from zerosum.data.cache import prepared
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
+from zerosum.data.holes import Holed, prepared_holed
 from zerosum.data.pairs import Colouring, Pairs, prepared_colouring, prepared_pairs
 from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
+from zerosum.data.tokens import Tokens, prepared_tokens
 from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
@@ -20,11 +22,13 @@ __all__ = [
     "Audio",
     "Colouring",
     "Dataset",
+    "Holed",
     "Images",
     "Pairs",
     "Photographs",
     "Points",
     "Report",
+    "Tokens",
     "Unpaired",
     "check",
     "modes",
@@ -40,6 +44,8 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
     "audio": prepared_audio,
+    "inpainting": prepared_holed,
+    "tokens": prepared_tokens,
 }
 """What opens each kind of data from the cache."""
 

@@ -16,6 +16,7 @@ from zerosum.data.report import Report, Sizes
 from zerosum.data.sounds import SOUNDS
 from zerosum.data.source import Source
 from zerosum.data.sources import MIXTURES, open_source
+from zerosum.data.tokens import check_tokens
 from zerosum.recipe import Data
 
 FEW = 1_000
@@ -49,6 +50,8 @@ def check(settings: Data) -> Report:
     if settings.kind == "audio":
         with open_source(settings.path, SOUNDS) as source:
             return _sound_report(source, settings)
+    if settings.kind == "tokens":
+        return check_tokens(settings)
     with open_source(settings.path) as source:
         return _report(source, settings, _look(source))
 

@@ -56,7 +56,7 @@ def resample(wave: Wave, rate: int, wanted: int) -> Wave:
     """Samples `[C, T]` at another rate, by a polyphase filter."""
     if rate == wanted:
         return wave
-    from scipy.signal import resample_poly
+    from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
     divisor = np.gcd(rate, wanted)
     return np.asarray(resample_poly(wave, wanted // divisor, rate // divisor, axis=1), np.float32)

@@ -11,7 +11,9 @@ from zerosum.data.source import Source
 
 EMBEDDED = ("fashion", "emoji", "drums")
 MIXTURES = ("ring", "grid")
+TEXTS = ("sentences",)
 KINDS = "a folder of images, a .zip or .tar(.gz, .bz2, .xz) of one, an IDX file, a .npz, .npy or .parquet file"
+AS_TEXT = "name a family that learns from text, such as textgan:cpu_likelihood, or set data.kind tokens"
 
 
 def find(path: str) -> Path:
@@ -19,11 +21,14 @@ def find(path: str) -> Path:
 
     Raises:
         FileNotFoundError: nothing does; the message suggests a name that is near.
+        ValueError: it is embedded text, where something else is looked for.
     """
+    if path in TEXTS:
+        raise ValueError(f"data.path {path!r} is text: {AS_TEXT}")
     place = Path(path).expanduser()
     if place.exists():
         return place
-    names = [*EMBEDDED, *MIXTURES]
+    names = [*EMBEDDED, *MIXTURES, *TEXTS]
     near = difflib.get_close_matches(path, names, n=1)
     if not near and place.parent.is_dir():
         beside = {entry.name: str(place.parent / entry.name) for entry in place.parent.iterdir()}
@@ -69,7 +74,9 @@ def _open(path: str, wanted: Wanted) -> Source:
 def _open_archive(path: str, place: Path, wanted: Wanted) -> Source:
     source = archives.open_zip(place, wanted) or archives.open_tar(place, wanted)
     if source is None:
-        kinds = KINDS if wanted is IMAGES else f"a folder of {wanted.many}, or a .zip or .tar(.gz, .bz2, .xz) of one"
+        kinds = f"{KINDS}. If it is text, {AS_TEXT}"
+        if wanted is not IMAGES:
+            kinds = f"a folder of {wanted.many}, or a .zip or .tar(.gz, .bz2, .xz) of one"
         raise ValueError(f"data.path {path!r} is a file of no known kind; give {kinds}")
     return source
 

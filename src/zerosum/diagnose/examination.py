@@ -14,6 +14,7 @@ from zerosum.data import Dataset
 from zerosum.data.feed import to_float
 from zerosum.diagnose.looks import Looks, find_clusters, shares
 from zerosum.diagnose.signals import checkerboard, copies, duplicates, energy, label_agreement, missing, saturated
+from zerosum.diagnose.texts import Texts
 from zerosum.game import GAN, Batch
 from zerosum.noise import SeededNoise, derive_seed, seed_stream
 from zerosum.sampling import generate
@@ -80,6 +81,8 @@ class Signals:
     """Share of the samples' pixels at black or white, above that of real images."""
     checkerboard: float | None = None
     """Power of the samples near the highest frequencies over that of real images."""
+    skipped: str | None = None
+    """What cannot be examined of such samples, in words."""
 
     def to_row(self) -> dict[str, Any]:
         """Plain data without what is not known."""
@@ -108,6 +111,10 @@ class Reference:
         self.train, self.held_out = (
             {key: to_float(value) for key, value in dataset.batch(positions).items()} for positions in chosen
         )
+        self.texts: Texts | None = None
+        if not self.train[makes].is_floating_point():
+            self.texts = Texts(self.train[makes], self.held_out[makes], dataset.batch(train)[makes])
+            return
         self.looks = Looks.of(self.train[makes])
         self.real = self.looks(self.train[makes])
         self.fresh = self.looks(self.held_out[makes])
@@ -135,7 +142,9 @@ def examine(
         return Signals(**found | {"finite": False})
     seed_stream(derive_seed("examination", images), device)
     found |= ask_discriminator(gan, reference, progress, batch, device)
-    if len(reference.real) >= FEWEST:
+    if reference.texts is not None:
+        found |= reference.texts.compare(samples)
+    elif len(reference.real) >= FEWEST:
         found |= compare(samples, reference) | compare_labels(samples, given, reference)
     finite = {name: value for name, value in found.items() if not isinstance(value, float) or np.isfinite(value)}
     return Signals(**finite | {"finite": len(finite) == len(found)})
@@ -153,11 +162,12 @@ def from_means(means: Mapping[str, float]) -> dict[str, Any]:
 
 def draw(average: GAN, reference: Reference, device: torch.device) -> tuple[Tensor, Batch]:
     """Samples, always from the same latents, and what they were given: conditions as frequent as in the data."""
-    rows = torch.arange(NUM_SAMPLES) % len(reference.real)
-    given = {key: reference.train[key][rows] for key in average.given}
+    rows = torch.arange(NUM_SAMPLES) % len(reference.train[reference.makes])
+    given = {key: reference.train[average.takes if key == "source" else key][rows] for key in average.given}
     seeds = range(FIRST_SEED, FIRST_SEED + NUM_SAMPLES)
     there = {key: value.to(device) for key, value in given.items()}
-    return generate(average, there, lambda part: SeededNoise(seeds[part], device), NUM_SAMPLES).float().cpu(), given
+    made = generate(average, there, lambda part: SeededNoise(seeds[part], device), NUM_SAMPLES).cpu()
+    return made.float() if made.is_floating_point() else made, given
 
 
 def ask_discriminator(gan: GAN, reference: Reference, progress: float, batch: int, device: torch.device) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class Players:
     """The players that judge."""
     cures: frozenset[str] = frozenset()
     """The stabilisers that the family takes, of `CURES`."""
+    images: bool = True
+    """Whether it is images that are made: text is not mirrored."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,10 @@ def generator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) ->
 def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples lack variety, and do not gain any."""
     missing, diversity, twins = (known(rows, name) for name in ("missing_share", "diversity", "duplicates"))
-    if len(missing) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
+    if len(diversity) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
         return []
     newest, evidence = rows[-1], []
-    if min(missing) > MISSING:
+    if missing and min(missing) > MISSING:
         classes = f" (classes {', '.join(newest.missing_classes)})" if newest.missing_classes else ""
         evidence.append(f"samples never show {missing[-1]:.0%} of what is in the data{classes}")
     if max(diversity) < UNIFORM:
@@ -245,6 +247,8 @@ def balance(newest: Signals) -> Iterator[str]:
 
 def notice(newest: Signals) -> Iterator[str]:
     """What is worth knowing beside the verdict."""
+    if newest.skipped:
+        yield newest.skipped
     if newest.saturated is not None and newest.saturated > 0.3:
         yield f"{newest.saturated:.0%} more pixels than in real images are pure black or white: lower the generator's rate"
     if newest.checkerboard is not None and newest.checkerboard > 4:
@@ -276,7 +280,7 @@ def advise(verdict: Verdict, players: Players, images: int) -> Iterator[str]:
     if verdict == "discriminator overfits":
         if "augment" in players.cures:
             yield "show it altered images: --augment ada"
-        yield "more data, or --data.mirror True where left and right do not matter"
+        yield "more data" + (", or --data.mirror True where left and right do not matter" if players.images else "")
         yield "take an earlier checkpoint"
     if verdict == "stalled":
         yield f"other rates: {rates(players, players.rates, 0.5)}"

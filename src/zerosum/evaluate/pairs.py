@@ -92,8 +92,8 @@ def pair_figures(
     for metric in HIGHER_IS_BETTER:
         ours, theirs = ([row[metric] for row in rows] for rows in (made, nothing))
         note = compared(ours, theirs, HIGHER_IS_BETTER[metric], name)
-        figures.append(_figure(metric, ours, split, generator, seed, note))
-        figures.append(_figure(f"{metric} ({name})", theirs, split, "", seed, "what costs nothing"))
+        figures.append(figure_of(metric, ours, split, generator, seed, note))
+        figures.append(figure_of(f"{metric} ({name})", theirs, split, "", seed, "what costs nothing"))
     return figures
 
 
@@ -103,7 +103,8 @@ def compared(ours: Sequence[float], theirs: Sequence[float], higher_is_better: b
     return f"{'higher' if higher_is_better else 'lower'} is better; better than {name} on {better} of {len(ours)}"
 
 
-def _figure(metric: str, values: Sequence[float], split: str, generator: str, seed: int, note: str) -> Figure:
+def figure_of(metric: str, values: Sequence[float], split: str, generator: str, seed: int, note: str) -> Figure:
+    """The mean of a metric over pairs, with its interval and provenance."""
     is_perceptual = metric.startswith("perceptual")
     return Figure(
         metric,

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
+from zerosum.datacard import DataCard
 from zerosum.game import Batch
 from zerosum.noise import SeededNoise
-from zerosum.pictures import Samples, picture
+from zerosum.pictures import Samples, sheet
 from zerosum.run import Run, write
 from zerosum.sampling import finish, generate
 from zerosum.sounds import encode, in_a_row
@@ -34,21 +36,22 @@ def log_job(run: Run, every: int, start: int, show: Show) -> Job:
     return Job(every, log, looks=False)
 
 
-def sample_job(run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device, rate: int = 0) -> Job:
-    """Draw a picture of samples from fixed latents, seeds 0 to n - 1; of sounds of that rate, files to listen to as well."""
+def sample_job(run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device, card: DataCard) -> Job:
+    """Write a sheet of samples from fixed latents: seeds 0 to n - 1."""
 
     def sample(state: State, means: dict[str, float]) -> None:
         samples = generate(state.average, given, lambda part: SeededNoise(range(n)[part], device), n)
-        write_sheet(run, f"{state.images:09d}", finish(state.average, samples), columns, rate)
+        write_sheet(run, f"{state.images:09d}", finish(state.average, samples, card.vocabulary), columns, card.rate)
 
     return Job(every, sample)
 
 
 def write_sheet(run: Run, name: str, samples: Samples, columns: int, rate: int) -> None:
-    """Write a picture of samples; of sounds also what it shows, one after the other in one .wav."""
-    write(run.samples_folder / f"{name}.png", picture(samples, columns))
-    if samples.ndim == 3:
-        write(run.samples_folder / f"{name}.wav", encode(in_a_row(samples, rate), rate))
+    """Write a sheet of samples; of sounds, of that rate, also what it shows, one after the other in one .wav."""
+    suffix, content = sheet(samples, columns)
+    write(run.samples_folder / f"{name}{suffix}", content)
+    if rate:
+        write(run.samples_folder / f"{name}.wav", encode(in_a_row(samples.astype(np.float32), rate), rate))
 
 
 def checkpoint_job(run: Run, every: int, keep: int) -> Job:

@@ -15,6 +15,8 @@ from zerosum.data.source import Source
 
 FOLDER = Path(__file__).parent
 GARMENTS = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+SENTENCES = FOLDER / "sentences" / "sentences.txt"
+"""2,000 example sentences of WordNet 3.0, a line each."""
 TILE = 32
 """Width and height of an emoji on its sheet, in pixels."""
 
