@@ -431,7 +431,9 @@ def make_jobs(
     if "source" in state.gan.given:
         given = {"source": to_float(real[state.gan.takes].to(device))}
     if distributed.rank() == 0:
-        names = {"real": state.gan.makes} | ({"source": state.gan.takes} if "source" in state.gan.given else {})
+        names = {"real": state.gan.makes}
+        if "source" in state.gan.given and state.gan.takes != state.gan.makes:
+            names["source"] = state.gan.takes
         for name, key in names.items():
             shown = real[key]
             values = (

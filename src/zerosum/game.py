@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from torch import Tensor, nn
 
 from zerosum.noise import Noise
+from zerosum.spectra import Mel
 
 Batch = dict[str, Tensor]
 """Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]},
@@ -150,6 +151,17 @@ class HasReach(Protocol):
     the whole picture go into all of it."""
     multiple: int
     """What the sides of a source must be divisible by."""
+
+
+@runtime_checkable
+class HasVocoder(Protocol):
+    """A GAN that makes sounds from their log-mel features."""
+
+    mel: Mel
+    """What the features are."""
+
+    def vocode(self, features: Tensor) -> Tensor:
+        """Sounds `[N, 1, F * hop]` in [-1, 1] from features `[N, bands, F]`."""
 
 
 @runtime_checkable

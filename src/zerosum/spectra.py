@@ -66,6 +66,11 @@ def to_hertz(mels: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def mel_filters(mel: Mel) -> Tensor:
     """Triangles of unit area between neighbouring points of the mel scale, float32 `[bands, size / 2 + 1]`."""
+    with torch.inference_mode(False):  # for it is kept, and may be needed where gradients are taken
+        return _mel_filters(mel)
+
+
+def _mel_filters(mel: Mel) -> Tensor:
     ends = to_mels(torch.tensor([mel.low, mel.high], dtype=torch.float64))
     points = to_hertz(torch.linspace(float(ends[0]), float(ends[1]), mel.bands + 2, dtype=torch.float64))
     bins = torch.linspace(0, mel.rate / 2, mel.size // 2 + 1, dtype=torch.float64)
@@ -103,9 +108,10 @@ def inverse(spectrum: Tensor, mel: Mel) -> Tensor:
 
 def log_mel(wave: Tensor, mel: Mel) -> Tensor:
     """Log-mel features of waves `[N, T]` in [-1, 1], `[N, bands, T // hop]`; differentiable."""
-    spectrum = transform(wave.float(), mel)
-    magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
-    return (mel_filters(mel).to(wave.device) @ magnitude).clamp(min=LEAST).log()
+    with torch.autocast(wave.device.type, enabled=False):
+        spectrum = transform(wave.float(), mel)
+        magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
+        return (mel_filters(mel).to(wave.device) @ magnitude).clamp(min=LEAST).log()
 
 
 def griffin_lim(features: Tensor, mel: Mel, rounds: int = 60, momentum: float = 0.99) -> Tensor:

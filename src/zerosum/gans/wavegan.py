@@ -93,7 +93,7 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Sounds of `[N, L]`."""
         maps: Tensor = self.first(latents)
-        maps = maps.unflatten(1, (-1, FIRST))
+        maps = maps.unflatten(1, (-1, FIRST))  # type: ignore[no-untyped-call]
         for layer in self.layers:
             maps = layer(relu(maps))
         return maps.tanh()
