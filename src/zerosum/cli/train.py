@@ -109,10 +109,17 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
     use = f"use it    zerosum sample {folder} -n 64 --out {'sounds' if data.kind == 'audio' else 'grid.png'}{own}"
     if data.kind == "tokens":
         use = f"use it    zerosum sample {folder} -n 10{own}"
+    elif data.kind == "audio" and is_given_source(family):
+        use = f"use it    zerosum vocode {folder} SOUND ... --out vocoded{own}"
     elif data.kind not in ("images", "audio"):
         verb, out = verb_for(data)
         use = f"use it    zerosum {verb} {folder} PICTURE ... --out {out}{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
+
+
+def is_given_source(family: str) -> bool:
+    """Whether the family makes its samples from a source."""
+    return "source" in getattr(gans.find(family).gan, "given", ())
 
 
 def verb_for(data: Data) -> tuple[str, str]:
