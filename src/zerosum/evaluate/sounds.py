@@ -82,9 +82,11 @@ def sound_figures(
         ValueError: fewer than 24 sounds on a side, or NaN.
     """
     mel = features_of(rate)
+    known, made = (Examples(log_mel_features(side.waves, rate), side.labels) for side in (real, fake))
     found = evaluate_features(
-        *(Examples(log_mel_features(side.waves, rate), side.labels) for side in (real, fake)),
-        metrics=["fid", "kid", "diversity", *(["diversity-within"] if num_classes else [])],
+        known,
+        made,
+        ["fid", "kid", "diversity", *(["diversity-within"] if num_classes else [])],
         judge="log-mel",
         judge_hash=hashlib.sha256(repr(mel).encode()).hexdigest(),
         resize=f"{BANDS} bands, {FRAMES} parts of the time",
@@ -97,9 +99,11 @@ def sound_figures(
     ours, theirs = real.labelled(), fake.labelled()
     classifier = train_classifier(ours, num_classes, seed)
     digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in classifier.network.state_dict().values()))
+    known, made = (Examples(features_by(classifier, side.images), side.labels) for side in (ours, theirs))
     (frechet,) = evaluate_features(
-        *(Examples(features_by(classifier, side.images), side.labels) for side in (ours, theirs)),
-        metrics=["fid"],
+        known,
+        made,
+        ["fid"],
         judge="sound classifier",
         judge_hash=digest.hexdigest(),
         resize="spectrograms of 32 x 32 pixels",
