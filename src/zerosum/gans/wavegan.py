@@ -224,13 +224,13 @@ def classes() -> Recipe:
 
 def cpu() -> Recipe:
     """A quarter of a second at 16 kHz on a CPU, conditional on the sub-folder: narrow networks, small batches."""
-    rate = linear(4e-4, 1e-4, over=100_000)
+    rate = linear(4e-4, 1e-4, over=40_000)
     return Recipe(
         family="wavegan",
         gan=Config(width=16, critic_steps=3, conditional=True),
         data=Data(path="drums", kind="audio", rate=16_000, samples=4_096, trim=40.0, held_out=60),
         optimisers={"generator": adam(rate, 0.5, 0.9), "critic": adam(rate, 0.5, 0.9)},
-        train=Training(images=100_000, batch=32),
+        train=Training(images=40_000, batch=32),
         average=Average(half_life=constant(1_000), ramp_up=0.05),
         jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=12_800, num_samples=30),
     )
