@@ -235,3 +235,7 @@ def test_the_doctor_of_data_looks_at_sounds(folder: Path, capfd: pytest.CaptureF
     assert "1 of 11025 Hz resampled" in report.effects[0]
     assert main(["data", "check", str(folder), "--data.kind", "audio"]) == 1
     assert "unreadable files" in capfd.readouterr().out
+
+
+def test_a_batch_of_none(folder: Path) -> None:
+    assert opened(folder).batch(np.arange(0))["wave"].shape == (0, 1, 1_024)

@@ -75,7 +75,9 @@ class Audio(Dataset):
 
     def sound(self, position: int) -> np.ndarray:
         """All of a sound, float32 `[C, T]` in [-1, 1]."""
-        return self._slice(position, 0, int(self.lengths[position]))
+        wave = np.zeros((self.channels, int(self.lengths[position])), np.float32)
+        self._read(position, 0, wave)
+        return wave
 
     def batch(self, indices: np.ndarray, mirrored: np.ndarray | None = None) -> Batch:
         return self._slices(indices, [0] * len(indices))
@@ -89,17 +91,18 @@ class Audio(Dataset):
         )
 
     def _slices(self, indices: np.ndarray, places: Sequence[int]) -> Batch:
-        waves = [self._slice(int(index), place, self.length) for index, place in zip(indices, places, strict=True)]
-        batch = {"wave": torch.from_numpy(np.stack(waves))}
+        waves = np.zeros((len(indices), self.channels, self.length), np.float32)
+        for wave, index, place in zip(waves, indices, places, strict=True):
+            self._read(int(index), place, wave)
+        batch = {"wave": torch.from_numpy(waves)}
         return batch if self.labels is None else batch | {"label": torch.from_numpy(self.labels[indices])}
 
-    def _slice(self, position: int, place: int, length: int) -> np.ndarray:
-        """Samples from a place on, float32 `[C, length]`, with silence after the end."""
+    def _read(self, position: int, place: int, wave: np.ndarray) -> None:
+        """Write samples from a place on into silence `[C, T]`, as far as there are any."""
         start, whole = self.starts[position], int(self.lengths[position])
-        sound = self.samples[start : start + whole * self.channels].reshape(self.channels, whole)[:, place : place + length]
-        wave = np.zeros((self.channels, length), np.float32)
+        sound = self.samples[start : start + whole * self.channels].reshape(self.channels, whole)
+        sound = sound[:, place : place + wave.shape[1]]
         wave[:, : sound.shape[1]] = sound / np.float32(FULL)
-        return wave
 
 
 def prepared_audio(settings: Data, cache: Path) -> Audio:
