@@ -79,11 +79,6 @@ def _mel_filters(mel: Mel) -> Tensor:
     return (triangles * 2 / (right - left)).float()
 
 
-def frames_of(samples: int, mel: Mel) -> int:
-    """The frames that so many samples have."""
-    return samples // mel.hop
-
-
 def transform(wave: Tensor, mel: Mel) -> Tensor:
     """Short-time Fourier transform of waves `[N, T]`, complex `[N, size / 2 + 1, T // hop]`, the ends mirrored."""
     edge = (mel.size - mel.hop) // 2
@@ -108,6 +103,8 @@ def inverse(spectrum: Tensor, mel: Mel) -> Tensor:
 
 def log_mel(wave: Tensor, mel: Mel) -> Tensor:
     """Log-mel features of waves `[N, T]` in [-1, 1], `[N, bands, T // hop]`; differentiable."""
+    if not len(wave):  # which FFTs refuse
+        return wave.new_zeros(0, mel.bands, wave.shape[1] // mel.hop)
     with torch.autocast(wave.device.type, enabled=False):
         spectrum = transform(wave.float(), mel)
         magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
