@@ -48,7 +48,7 @@ WAVEGAN = (
     "--jobs.sample-every 64000 --jobs.checkpoint-every 64000 --jobs.keep 1"
 )
 HIFIGAN = (
-    "hifigan:cpu --gan.width 128 --gan.discriminator-width 256 --data.samples 8192 --data.held-out 0 --train.batch 16 "
+    "hifigan:cpu --gan.width 256 --gan.discriminator-width 256 --data.samples 8192 --data.held-out 0 --train.batch 16 "
     "--optimisers.generator.rate exponential(5e-4,1e-4,over=48000) "
     "--optimisers.discriminators.rate exponential(5e-4,1e-4,over=48000) "
     "--jobs.sample-every 16000 --jobs.checkpoint-every 16000 --jobs.keep 1"
