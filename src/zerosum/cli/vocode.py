@@ -10,7 +10,7 @@ from zerosum.apply.upscale import targets_of
 from zerosum.apply.vocode import FEATURES, Vocoder
 from zerosum.cli import fail, say
 from zerosum.cli.options import options
-from zerosum.data.sounds import SOUNDS
+from zerosum.data.folders import SOUNDS
 
 
 @dataclass(frozen=True)

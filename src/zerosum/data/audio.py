@@ -17,6 +17,7 @@ import torch
 from zerosum.data import labels, sounds
 from zerosum.data.cache import UNFINISHED, Skipped, judge_skipped, sweep
 from zerosum.data.dataset import Dataset
+from zerosum.data.folders import SOUNDS
 from zerosum.data.images import UnreadableError, naming_damage
 from zerosum.data.parallel import in_order
 from zerosum.data.source import Source
@@ -114,12 +115,12 @@ def prepared_audio(settings: Data, cache: Path) -> Audio:
             the cache cannot be written.
     """
     chosen = [settings.rate, settings.channels, settings.trim, list(settings.labels)]
-    digest = json.dumps(["audio", FORMAT, stamps(settings.path, sounds.SOUNDS), chosen])
+    digest = json.dumps(["audio", FORMAT, stamps(settings.path, SOUNDS), chosen])
     folder = cache / hashlib.sha256(digest.encode()).hexdigest()[:24]
     try:
         dataset = Audio(folder, settings)
     except (OSError, ValueError, EOFError, KeyError):
-        with open_source(settings.path, sounds.SOUNDS) as source:
+        with open_source(settings.path, SOUNDS) as source:
             labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
             _decode_or_explain(source, folder, settings)
         dataset = Audio(folder, settings)

@@ -9,11 +9,11 @@ import numpy as np
 
 from zerosum.data import duplicates, images, labels
 from zerosum.data.audio import reader, remarks
+from zerosum.data.folders import SOUNDS
 from zerosum.data.images import UnreadableError
 from zerosum.data.parallel import in_order
 from zerosum.data.points import NUM_POINTS, modes
 from zerosum.data.report import Report, Sizes
-from zerosum.data.sounds import SOUNDS
 from zerosum.data.source import Source
 from zerosum.data.sources import MIXTURES, open_source
 from zerosum.data.tokens import check_tokens

@@ -27,6 +27,8 @@ class Wanted(NamedTuple):
 
 
 IMAGES = Wanted("an image", "images", SUFFIXES)
+SOUNDS = Wanted("a sound", "sounds", (".wav", ".flac", ".ogg", ".oga", ".aiff", ".aif"))
+"""What is read as images and as sounds, by content, and the file names that count as such."""
 
 
 def refuse_huge(size: int) -> None:
@@ -120,6 +122,8 @@ def _instead(names: list[str], wanted: Wanted) -> str:
     """What a place without examples holds, in words."""
     if not names:
         return f"is empty: put {wanted.many} into it, at any depth; sub-folders become classes"
+    if wanted is IMAGES and any(name.lower().endswith(SOUNDS.suffixes) for name in names):
+        return "holds sounds: name a family that learns from them, such as wavegan:cpu, or set data.kind audio"
     data = [name for name in names if name.endswith((".npz", ".npy", ".parquet", ".zip", ".tar")) or "images-idx3" in name]
     if data:
         return f"holds no {wanted.many}, but {', '.join(data[:5])}: give data.path one of these files"

@@ -7,11 +7,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from zerosum.data.folders import Wanted
 from zerosum.data.images import UnreadableError
 
-SOUNDS = Wanted("a sound", "sounds", (".wav", ".flac", ".ogg", ".oga", ".aiff", ".aif"))
-"""What is read, by content, and the file names that count as sounds."""
 LONGEST = 1 << 29
 """Samples of one file; anything above is refused as unreadable."""
 

@@ -44,7 +44,9 @@ class Looks:
 def flatten(examples: Tensor) -> Tensor:
     """Examples as rows `[N, P]`, images and the spectrograms of sounds at most `SIDE` pixels a side."""
     examples = examples.detach().float().cpu()
-    if examples.dim() == 3:
+    if examples.dim() == 3 and not len(examples):  # which FFTs refuse
+        examples = examples.new_zeros(0, 1, MEL.bands, examples.shape[2] // MEL.hop)
+    elif examples.dim() == 3:
         examples = log_mel(examples.mean(1), MEL)[:, None]
     if examples.dim() == 4:
         height, width = (min(side, SIDE) for side in examples.shape[2:])
