@@ -145,9 +145,11 @@ def judge_drums(out: Path, pictures: Path | None) -> None:
         heard = confusion(fake, real, len(CLASSES)).tolist()
         print("  heard as " + ", ".join(f"{name}: {row}" for name, row in zip(CLASSES, heard, strict=True)))
         if pictures and run.name.endswith("-0"):
-            rows = [np.flatnonzero(real.labels == label)[::7][:8] for label in range(len(CLASSES))]
-            shown = [side for label, row in enumerate(rows) for side in (real.waves[row], waves[label :: len(CLASSES)][:8])]
-            write(pictures / "drums-wavegan.png", picture(np.concatenate(shown), 8))
+            shown = []
+            for label in range(len(CLASSES)):
+                own = np.flatnonzero(real.labels == label)
+                shown += [real.waves[own[np.linspace(0, len(own) - 1, 12).astype(int)]], waves[label :: len(CLASSES)][:12]]
+            write(pictures / "drums-wavegan.png", picture(np.concatenate(shown), 12))
 
 
 def judge_vocoder(out: Path, pictures: Path | None) -> None:
