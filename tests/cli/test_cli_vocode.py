@@ -100,7 +100,7 @@ def test_bad_files_are_refused_and_the_others_made(vocoder: Path, tmp_path: Path
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["good.wav"]
     (tmp_path / "empty").mkdir()
     assert "holds no sounds" in told(capfd, 2, "vocode", vocoder, tmp_path / "empty", "--out", tmp_path / "out")
-    assert "there is no file" in told(capfd, 2, "vocode", vocoder, tmp_path / "x.wav", "--out", tmp_path / "out")
+    assert "there is no sound" in told(capfd, 2, "vocode", vocoder, tmp_path / "x.wav", "--out", tmp_path / "out")
 
 
 def test_other_runs_make_no_sounds_from_spectra(

@@ -239,3 +239,30 @@ def test_the_doctor_of_data_looks_at_sounds(folder: Path, capfd: pytest.CaptureF
 
 def test_a_batch_of_none(folder: Path) -> None:
     assert opened(folder).batch(np.arange(0))["wave"].shape == (0, 1, 1_024)
+
+
+@pytest.mark.parametrize("name", ["samples.npy", "table.json", "card.json", "labels.npy"])
+def test_a_damaged_cache_is_made_anew(folder: Path, own_cache: Path, name: str) -> None:
+    before = opened(folder).batch(np.arange(5))
+    (file,) = own_cache.glob(f"*/{name}")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    again = opened(folder).batch(np.arange(5))
+    assert all(torch.equal(before[key], again[key]) for key in before)
+
+
+def test_another_process_may_be_first(folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = opened(folder)
+    (place,) = [path for path in own_cache.iterdir() if path.is_dir()]
+    changed = (place / "samples.npy").stat().st_mtime_ns
+    tries = iter([True, False, False])
+    whole = Audio.__init__
+
+    def late(self: Audio, *arguments: object) -> None:
+        if next(tries):
+            raise FileNotFoundError
+        whole(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Audio, "__init__", late)
+    assert opened(folder).card == first.card
+    assert (place / "samples.npy").stat().st_mtime_ns == changed, "what lies there is used"
+    assert len(list(own_cache.iterdir())) == 1

@@ -10,6 +10,7 @@ from zerosum.apply.upscale import targets_of
 from zerosum.apply.vocode import FEATURES, Vocoder
 from zerosum.cli import fail, say
 from zerosum.cli.options import options
+from zerosum.cli.upscale import input_files
 from zerosum.data.folders import SOUNDS
 
 
@@ -35,7 +36,9 @@ def main(arguments: list[str]) -> int:
     """Make and write every sound; 1 if some were refused, each with its reason."""
     chosen = options(Vocode, "zerosum vocode", arguments)
     vocoder = Vocoder(api.load(chosen.run, chosen.family, chosen.checkpoint))
-    targets = targets_of(sound_files(chosen.files), chosen.out, chosen.overwrite, (".wav",), ".wav")
+    targets = targets_of(
+        input_files(chosen.files, (*SOUNDS.suffixes, FEATURES), "sound"), chosen.out, chosen.overwrite, (".wav",), ".wav"
+    )
     chosen.out.mkdir(parents=True, exist_ok=True)
     refused = 0
     for source, target in targets.items():
@@ -46,24 +49,3 @@ def main(arguments: list[str]) -> int:
             continue
         say(f"{target}  {seconds:.2f} s")
     return refused
-
-
-def sound_files(paths: tuple[Path, ...]) -> list[Path]:
-    """The files that are meant, those of folders by name.
-
-    Raises:
-        FileNotFoundError: nothing lies at a path, or no sound in a folder.
-        ValueError: no path.
-    """
-    files: list[Path] = []
-    for path in paths:
-        endings = (*SOUNDS.suffixes, FEATURES)
-        found = sorted(file for file in path.glob("*") if file.suffix.lower() in endings) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
-            raise FileNotFoundError(
-                f"{path} holds no sounds and no {FEATURES}" if path.is_dir() else f"there is no file {path}"
-            )
-        files += found
-    if not files:
-        raise ValueError("name at least one sound, or a folder of them")
-    return list(dict.fromkeys(files))

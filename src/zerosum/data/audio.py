@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,8 @@ from zerosum.recipe import Data
 
 FORMAT = 1
 """Of the cache; others are prepared anew."""
+NOT_WHOLE = (OSError, ValueError, EOFError, KeyError, TypeError)
+"""What opening a damaged folder raises."""
 FULL = 32767
 """What a sample of 1 is kept as."""
 
@@ -119,11 +122,10 @@ def prepared_audio(settings: Data, cache: Path) -> Audio:
     folder = cache / hashlib.sha256(digest.encode()).hexdigest()[:24]
     try:
         dataset = Audio(folder, settings)
-    except (OSError, ValueError, EOFError, KeyError):
+    except NOT_WHOLE:
         with open_source(settings.path, SOUNDS) as source:
             labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
-            _decode_or_explain(source, folder, settings)
-        dataset = Audio(folder, settings)
+            dataset = _decode_or_explain(source, folder, settings)
     judge_skipped(dataset.skipped, len(dataset), settings, "sounds")
     for sentence in remarks(dataset.rates, dataset.short, settings):
         logger.info("%s: %s", settings.path, sentence)
@@ -153,7 +155,7 @@ def remarks(rates: dict[str, int], short: Sequence[str], settings: Data) -> list
     return said
 
 
-def _decode_or_explain(source: Source, folder: Path, settings: Data) -> None:
+def _decode_or_explain(source: Source, folder: Path, settings: Data) -> Audio:
     """Decode into a new folder, and move it into place once it is whole."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -161,8 +163,7 @@ def _decode_or_explain(source: Source, folder: Path, settings: Data) -> None:
         work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
         try:
             _decode(source, work, settings)
-            shutil.rmtree(folder, ignore_errors=True)
-            work.rename(folder)
+            return _publish(work, folder, settings)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as problem:
@@ -170,6 +171,18 @@ def _decode_or_explain(source: Source, folder: Path, settings: Data) -> None:
             f"cannot write prepared sounds to {folder}: {problem.strerror or problem}. "
             "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
         ) from problem
+
+
+def _publish(work: Path, folder: Path, settings: Data) -> Audio:
+    """Rename the finished folder into place, unless another process was first, and open what is there then."""
+    try:
+        work.rename(folder)
+    except OSError:
+        with suppress(*NOT_WHOLE):
+            return Audio(folder, settings)
+        shutil.rmtree(folder)
+        work.rename(folder)
+    return Audio(folder, settings)
 
 
 def _decode(source: Source, work: Path, settings: Data) -> None:
