@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 Waves = NDArray[np.float32]
@@ -13,6 +12,8 @@ PAUSE = 0.1
 
 def encode(wave: Waves, rate: int) -> bytes:
     """A wave `[C, T]` in [-1, 1] as a WAV file of 16 bits."""
+    import soundfile
+
     stream = io.BytesIO()
     soundfile.write(stream, np.clip(wave, -1, 1).T, rate, format="WAV", subtype="PCM_16")
     return stream.getvalue()

@@ -4,7 +4,6 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from zerosum.data.images import UnreadableError
@@ -31,6 +30,8 @@ def decode(raw: bytes | np.ndarray) -> tuple[Wave, int]:
     Raises:
         UnreadableError: it is no sound, damaged, empty, too long, or has samples that are not finite.
     """
+    import soundfile
+
     assert isinstance(raw, bytes)
     try:
         with soundfile.SoundFile(io.BytesIO(raw)) as file:
