@@ -81,42 +81,49 @@ def sound_figures(
     Raises:
         ValueError: fewer than 24 sounds on a side, or NaN.
     """
-    mel = features_of(rate)
+    mel, told = features_of(rate), (split, generator, seed)
+    metrics = ["fid", "kid", "diversity", *(["diversity-within"] if num_classes else [])]
     known, made = (Examples(log_mel_features(side.waves, rate), side.labels) for side in (real, fake))
-    found = evaluate_features(
-        known,
-        made,
-        ["fid", "kid", "diversity", *(["diversity-within"] if num_classes else [])],
-        judge="log-mel",
-        judge_hash=hashlib.sha256(repr(mel).encode()).hexdigest(),
-        resize=f"{BANDS} bands, {FRAMES} parts of the time",
-        split=split,
-        generator=generator,
-        seed=seed,
-    )
+    resize = f"{BANDS} bands, {FRAMES} parts of the time"
+    found = _compared(known, made, metrics, "log-mel", repr(mel).encode(), resize, *told)
     if not num_classes:
         return found
     ours, theirs = real.labelled(), fake.labelled()
     classifier = train_classifier(ours, num_classes, seed)
-    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in classifier.network.state_dict().values()))
+    weights = b"".join(value.numpy().tobytes() for value in classifier.network.state_dict().values())
     known, made = (Examples(features_by(classifier, side.images), side.labels) for side in (ours, theirs))
-    (frechet,) = evaluate_features(
-        known,
-        made,
-        ["fid"],
-        judge="sound classifier",
-        judge_hash=digest.hexdigest(),
-        resize="spectrograms of 32 x 32 pixels",
+    resize = "spectrograms of 32 x 32 pixels"
+    (frechet,) = _compared(known, made, ["fid"], "sound classifier", weights, resize, *told)
+    accuracy = classifier.accuracy(theirs)
+    floor = classifier.accuracy(held_out.labelled()) if len(held_out.waves) else None
+    note = f"heard as the class asked for, of {num_classes}; real: {len(held_out.waves)} held-out sounds"
+    interval = share_interval(accuracy, len(theirs.labels))
+    return [*found, frechet, replace(frechet, name="class-accuracy", value=accuracy, interval=interval, floor=floor, note=note)]
+
+
+def _compared(
+    real: Examples,
+    fake: Examples,
+    metrics: Sequence[str],
+    judge: str,
+    content: bytes,
+    resize: str,
+    split: str,
+    generator: str,
+    seed: int,
+) -> list[Figure]:
+    """Figures by a judge whose hash is that of its content."""
+    return evaluate_features(
+        real,
+        fake,
+        metrics,
+        judge=judge,
+        judge_hash=hashlib.sha256(content).hexdigest(),
+        resize=resize,
         split=split,
         generator=generator,
         seed=seed,
     )
-    accuracy, floor = classifier.accuracy(theirs), None
-    if len(held_out.waves):
-        floor = classifier.accuracy(held_out.labelled())
-    note = f"heard as the class asked for, of {num_classes}; real: {len(held_out.waves)} held-out sounds"
-    interval = share_interval(accuracy, len(theirs.labels))
-    return [*found, frechet, replace(frechet, name="class-accuracy", value=accuracy, interval=interval, floor=floor, note=note)]
 
 
 def features_by(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
