@@ -330,7 +330,7 @@ def cpu() -> Recipe:
 
 
 def tiny() -> Recipe:
-    """Thirteen hundredths of a second in seconds: to see that everything works."""
+    """An eighth of a second of sound in seconds: to see that everything works."""
     config = Config(
         rate=8_000,
         window=128,

@@ -237,7 +237,7 @@ def cpu() -> Recipe:
 
 
 def tiny() -> Recipe:
-    """Sixteen hundredths of a second in seconds: to see that everything works."""
+    """An eighth of a second of sound in seconds: to see that everything works."""
     return Recipe(
         family="wavegan",
         gan=Config(latent=8, width=4, critic_steps=2, conditional=True),
