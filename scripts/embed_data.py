@@ -1,16 +1,20 @@
-"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER, with fashion-mnist/, emoji/ and text/.
+"""Write the data that ships inside the package: python scripts/embed_data.py FOLDER.
 
-fashion-mnist/ comes from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64; text/ has
-the example sentences of WordNet 3.0, of Debian's wordnet-base.
+FOLDER holds fashion-mnist/ from Debian's dataset-fashion-mnist; emoji/ from npm's emoji-datasource-google 16.0.0 at 64x64;
+text/ with the example sentences of WordNet 3.0, of Debian's wordnet-base; and drums-cc0/ from Debian's
+sonic-pi-samples, at 16 kHz.
 """
 
 import gzip
 import hashlib
+import io
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from PIL import Image
 
 from zerosum.data.embedded import FOLDER, SENTENCES, TILE
@@ -20,6 +24,14 @@ from zerosum.vocabulary import UNKNOWN, learn
 COLUMNS = 41
 FASHION = "b7656a891b218fc13e45205c48a92cae"
 """md5 of the raw pixels of the 10,000 test images."""
+DRUMS = {
+    "kick": ("bd_*", "drum_heavy_kick", "drum_bass_*", "elec_*_kick"),
+    "snare": ("sn_*", "drum_snare_*", "elec_*snare"),
+    "cymbal": ("drum_cymbal_*", "drum_splash_*", "elec_cymbal"),
+    "tom": ("drum_tom_*", "elec_fuzz_tom"),
+    "tabla": ("tabla_*",),
+}
+"""The sounds that are embedded, half a second of each."""
 
 
 def embed_fashion(origin: Path, target: Path) -> None:
@@ -58,9 +70,23 @@ def embed_sentences(origin: Path, target: Path) -> None:
     target.write_text("\n".join(chosen) + "\n", encoding="utf-8", newline="\n")
 
 
+def embed_drums(origin: Path, target: Path) -> None:
+    """Sounds of five classes as FLAC files in an archive, always with the same bytes."""
+    target.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target / "drums.zip", "w") as archive:
+        for label, patterns in DRUMS.items():
+            files = sorted(file for pattern in patterns for file in origin.glob(f"{pattern}.wav"))
+            for file in files:
+                wave, rate = soundfile.read(file, dtype="int16")
+                stream = io.BytesIO()
+                soundfile.write(stream, wave[: rate // 2], rate, format="FLAC")
+                archive.writestr(zipfile.ZipInfo(f"{label}/{file.stem}.flac"), stream.getvalue())
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     embed_fashion(Path(sys.argv[1]) / "fashion-mnist", FOLDER / "fashion")
     embed_emoji(Path(sys.argv[1]) / "emoji", FOLDER / "emoji")
+    embed_drums(Path(sys.argv[1]) / "drums-cc0", FOLDER / "drums")
     embed_sentences(Path(sys.argv[1]) / "text", SENTENCES)

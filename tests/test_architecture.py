@@ -22,9 +22,10 @@ WORDS = (
     "fidelity",
     "vocabulary",
     "ngrams",
+    "spectra",
 )
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-RUN = ("run", "sampling", "latents", "pictures")
+RUN = ("run", "sampling", "latents", "pictures", "sounds")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report")
 DOORS = ("api", "judging", "supervision", "choosing", "sweeping", "cli", "__init__", "__main__")
 
@@ -35,7 +36,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "run": (*WORDS, *TOOLS, "gans"),
     "sampling": (*WORDS, *TOOLS, "gans", "latents", "pictures"),
     "latents": WORDS,
-    "pictures": (),
+    "pictures": WORDS,
+    "sounds": WORDS,
     **{verb: (*WORDS, *TOOLS, *RUN, verb) for verb in VERBS},
     **dict.fromkeys(DOORS, (*WORDS, *TOOLS, "gans", *RUN, *VERBS, *DOORS)),
 }

@@ -81,7 +81,7 @@ def test_tiny_run_leaves_all_a_run_should(finished: Path) -> None:
     recipe = run.recipe()
     assert run.stats()[-1]["images"] >= recipe.train.images
     assert {f"gradient_norm/{player}" for player in recipe.optimisers} <= run.stats()[-1].keys()
-    assert [sheet.suffix for sheet in run.samples_folder.glob("real.*")] == [run.pictures()[-1].suffix]
+    assert [sheet.suffix for sheet in run.sheets("real")] == [run.pictures()[-1].suffix]
     assert len(run.pictures()) >= 2
     assert run.checkpoints()
     report = (finished / "report.html").read_text()

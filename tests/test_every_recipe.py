@@ -30,6 +30,8 @@ def build(recipe: Recipe) -> GAN:
         shapes = {"a": picture, "b": picture}
     if recipe.data.kind == "captions":
         shapes = {"image": picture, "caption": (8,), "words": (100,)}
+    if recipe.data.kind == "audio":
+        shapes = {"wave": (1, recipe.data.samples), "label": (10,)}
     if recipe.data.kind == "tokens":
         shapes = {"tokens": (recipe.data.num_tokens,), "vocabulary": (recipe.data.vocabulary_size,)}
     with torch.device("meta"):
@@ -69,4 +71,4 @@ def test_every_family_has_the_recipes_that_everyone_relies_on(name: str) -> None
     assert {"tiny", "cpu"} <= set(recipes)
     tiny = recipes["tiny"]()
     assert tiny.train.images // tiny.train.batch <= 40
-    assert tiny.data.path in ("fashion", "emoji", "sentences")
+    assert tiny.data.path in ("fashion", "emoji", "sentences", "drums")

@@ -24,15 +24,14 @@ from zerosum.export import hub
 from zerosum.export.release import Release, is_release
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
-from zerosum.pictures import sheet
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
-from zerosum.run import Run, check_folder, locked, open_run, write
+from zerosum.run import Run, check_folder, locked, open_run
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, finish, label_rows
 from zerosum.supervision import Supervisor, softened
 from zerosum.training.estimate import SECONDS, Cost, measure
-from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
+from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job, write_sheet
 from zerosum.training.loop import DivergedError, Job, Loop
 from zerosum.training.memory import ShortOfMemoryError, first_sentence, free_unused, guarded, is_shortage, more_parts
 from zerosum.training.progress import Display
@@ -317,6 +316,8 @@ def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
         raise ValueError(f"the recipe's gan settings are a {type(recipe.gan).__name__}, {family.name} has its own Config")
     torch.manual_seed(derive_seed(recipe.train.seed, "weights"))
     gan = family.gan(recipe.gan, card.shapes)
+    if gan.rate not in (None, card.rate):
+        raise ValueError(f"gan.rate is {gan.rate} Hz, but the data has {card.rate} Hz: set data.rate and gan.rate to the same")
     if "label" in gan.needs:
         check_labels(card.labels, gan.needs_classes, recipe.data.path)
     if recipe.train.channels_last:
@@ -431,15 +432,16 @@ def make_jobs(
         given = {"source": to_float(real[state.gan.takes].to(device))}
     given |= {key: real[key].to(device) for key in state.gan.given - {"label", "source"}}
     if distributed.rank() == 0:
-        names = {"real": state.gan.makes} | ({"source": state.gan.takes} if "source" in state.gan.given else {})
+        names = {"real": state.gan.makes}
+        if "source" in state.gan.given and state.gan.takes != state.gan.makes:
+            names["source"] = state.gan.takes
         for name, key in names.items():
             shown = real[key]
             values = (
                 shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else finish(state.gan, shown, dataset.card.vocabulary)
             )
-            suffix, content = sheet(values, columns)
-            write(run.samples_folder / f"{name}{suffix}", content)
-    sample = guarded(sample_job(run, every.sample_every, given, n, columns, device, dataset.card.vocabulary))
+            write_sheet(run, name, values, columns, dataset.card.rate)
+    sample = guarded(sample_job(run, every.sample_every, given, n, columns, device, dataset.card))
     if distributed.rank() == 0 and state.step == 0:
         sample.run(state, {})
     jobs = [

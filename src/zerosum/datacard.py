@@ -127,6 +127,8 @@ class DataCard:
     labels: Labels = Labels()
     captions: Captions | None = None
     """Of captions: what the numbers of their words mean."""
+    rate: int = 0
+    """Of sounds: samples in a second; 0: there are none."""
     vocabulary: Vocabulary | None = None
     """Of text: what its tokens mean."""
 

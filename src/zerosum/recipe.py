@@ -89,13 +89,15 @@ class Data:
     """Which data, and how it is prepared."""
 
     path: str = "fashion"
-    """A folder, archive or file of images, a file or folder of text, or the name of embedded data: fashion, emoji, ring, grid,
-    sentences."""
-    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting", "captions", "tokens"] = "images"
+    """A folder, archive or file of images, a folder or archive of sounds, a file or folder of text, or the name of embedded
+    data: fashion, emoji, ring, grid, drums, sentences."""
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting", "captions", "tokens", "audio"] = (
+        "images"
+    )
     """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
     of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
     pairs made of any images; unpaired: pictures of two kinds that need not belong together; inpainting: any images with
-    holes to be filled; captions: images with texts; or tokens: lines of text."""
+    holes to be filled; captions: images with texts; tokens: lines of text; or audio: sounds."""
     captions: str = ""
     """Of captions: where the texts are, such as captions.jsonl, with names relative to the images. Empty: in metadata.jsonl or
     metadata.csv, or of photo.png in photo.txt, a caption a line."""
@@ -126,6 +128,18 @@ class Data:
     holes: Literal["mixed", "strokes", "boxes", "halves"] = "mixed"
     """Of inpainting, and of photographs with holes: strokes of a brush, boxes of a quarter to half of the sides, halves of the
     picture, or mixed: one of these."""
+    rate: int = 16_000
+    """Of audio: samples in a second, to which sounds are resampled."""
+    samples: int = 16_384
+    """Of audio: length of the slices that are trained on."""
+    channels: Literal["mono", "stereo"] = "mono"
+    """Of audio: mix channels down to one, or keep two."""
+    slices: Literal["start", "random"] = "start"
+    """Of audio: where slices are taken from sounds that are longer; what is looked at are always the beginnings."""
+    short: Literal["pad", "skip"] = "pad"
+    """Of audio: add silence to sounds that are shorter than a slice, or leave them out."""
+    trim: float = 0.0
+    """Of audio: cut off both ends what is quieter than the loudest sample by more than so many decibels; 0: nothing."""
     fit: Literal["crop", "letterbox"] = "crop"
     """How an image that is not square becomes so: its centre, or all of it with bars."""
     colour: Literal["auto", "grey", "rgb"] = "auto"
@@ -143,6 +157,13 @@ class Data:
         if not self.path.strip():
             raise ValueError("data.path is empty: give a folder, an archive, a file, or the name of embedded data")
         not_negative(held_out=self.held_out, jitter=self.jitter)
+        not_negative(trim=self.trim)
+        if not 1_000 <= self.rate <= 384_000 or self.samples < 64:
+            raise ValueError(
+                f"data.rate must be from 1,000 to 384,000 Hz and data.samples at least 64, not {self.rate} and {self.samples}"
+            )
+        if self.kind == "audio" and self.mirror:
+            raise ValueError("data.mirror is for images, not for sounds: leave it out")
         if self.sides[0] == self.sides[1]:
             raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
         if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):

@@ -57,7 +57,7 @@ def write_report(run: Run) -> Path:
         f"<h2>Newest samples</h2>{shown(pictures[-1], 'samples', 'newest')}" if pictures else "",
         "<h2>Curves</h2>" + curves(stats),
         "<h2>Samples over time</h2><p>The same latents, as the run went on; last, real data.</p><div class='row'>",
-        *(figure(picture) for picture in [*thin(pictures, MAX_PICTURES), *run.samples_folder.glob("real.*")]),
+        *(figure(picture) for picture in [*thin(pictures, MAX_PICTURES), *run.sheets("real")]),
         "</div><h2>Settings</h2>" + table(list(flatten(recipe))),
         "<h2>Environment</h2>" + table(list(flatten(json.loads((run.folder / "environment.json").read_text())))),
     ]

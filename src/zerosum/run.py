@@ -155,8 +155,11 @@ class Run:
 
     def pictures(self) -> list[Path]:
         """The sheets of samples, oldest first: pictures, or texts."""
-        found = [file for suffix in SHEETS for file in self.samples_folder.glob(f"[0-9]*{suffix}")]
-        return sorted(found, key=lambda file: int(file.stem))
+        return sorted(self.sheets("[0-9]*"), key=lambda file: int(file.stem))
+
+    def sheets(self, name: str) -> list[Path]:
+        """The sheets of such a name: pictures, or texts."""
+        return [file for suffix in SHEETS for file in self.samples_folder.glob(f"{name}{suffix}")]
 
     def checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""

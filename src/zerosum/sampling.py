@@ -63,7 +63,8 @@ class Sampler:
         temperature: float | None = None,
         prefix: str = "",
     ) -> Samples:
-        """`n` samples: images uint8 `[N, H, W, C]`, points float32 `[N, 2]`, texts `[N]`. Sample i is that of seed + i.
+        """`n` samples: images uint8 `[N, H, W, C]`, sounds float32 `[N, C, T]`, points float32 `[N, 2]`, texts `[N]`. Sample i
+        is that of seed + i.
 
         Args:
             label: of a conditional generator: a class by number or name, or {column: value}; None: every class in turn.
@@ -277,7 +278,8 @@ class Sampler:
         """
         if "source" in self.gan.given:
             raise ValueError(
-                "this generator makes pictures from pictures: use zerosum upscale, restore, translate, colour or inpaint"
+                "this generator makes pictures from pictures, or sounds from spectra: use zerosum upscale, restore, translate, "
+                "colour, inpaint or vocode"
             )
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
@@ -406,7 +408,7 @@ def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int, dr
 
 
 def finish(gan: GAN, samples: Tensor, vocabulary: Vocabulary | None = None) -> Samples:
-    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, points as float32 `[N, 2]`, texts as `[N]`.
+    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, texts as `[N]`, the others as float32.
 
     Args:
         vocabulary: of tokens.

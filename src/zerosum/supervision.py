@@ -123,7 +123,9 @@ def make_players(gan: GAN, optimisers: Mapping[str, Optimiser], config: GANConfi
     rates = {name: max(optimiser.rate.start, optimiser.rate.end) for name, optimiser in optimisers.items()}
     cures = frozenset(name for name, value in CURES.items() if takes(config, name, value))
     judges = tuple(name for name in rates if name not in gan.sampler)
-    return Players(rates, judges, cures if gan.makes == "image" else cures - {"augment"}, images=gan.makes != "tokens")
+    return Players(
+        rates, judges, cures if gan.makes == "image" else cures - {"augment"}, images=gan.makes not in ("tokens", "wave")
+    )
 
 
 def takes(config: GANConfig, name: str, value: str | float) -> bool:

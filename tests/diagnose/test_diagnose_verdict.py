@@ -197,7 +197,7 @@ def test_advice_can_be_followed_to_the_letter(verdict: Verdict, family: str) -> 
     judges = tuple(name for name in names if name != "generator")
     rates = {name: optimiser.rate.start for name, optimiser in recipe.optimisers.items()}
     cures = frozenset(name for name, value in CURES.items() if takes(recipe.gan, name, value))
-    advice = list(advise(verdict, Players(rates, judges, cures, recipe.data.kind != "tokens"), 64_000))
+    advice = list(advise(verdict, Players(rates, judges, cures, recipe.data.kind not in ("tokens", "audio")), 64_000))
     assert bool(advice) == (verdict != "learning")
     for line in advice:
         words = options_in(line)

@@ -225,12 +225,17 @@ def enlarge_file(enlarger: Enlarger, source: Path, target: Path, show: Show = it
 
 
 def targets_of(
-    files: Iterable[Path], out: Path, overwrite: bool = False, kept: Collection[str] = tuple(SAVED)
+    files: Iterable[Path],
+    out: Path,
+    overwrite: bool = False,
+    kept: Collection[str] = tuple(SAVED),
+    otherwise: str = ".png",
 ) -> dict[Path, Path]:
-    """Where what is made of each file goes: into the folder `out`, under its name, as .png where its format is not kept.
+    """Where what is made of each file goes: into the folder `out`, under its name, with another ending if it is not kept.
 
     Args:
         kept: endings of formats that are.
+        otherwise: the ending of what is made of other files.
 
     Raises:
         ValueError: two files would go to one place, a file to its own, or something is there already.
@@ -239,11 +244,11 @@ def targets_of(
     files = list(files)
     sources = {file.resolve() for file in files}
     for file in files:
-        target = out / (file.name if file.suffix.lower() in kept else f"{file.stem}.png")
+        target = out / (file.name if file.suffix.lower() in kept else f"{file.stem}{otherwise}")
         if target.resolve() in sources:
             raise ValueError(f"--out {out}: {target.name} lies there and is to be read: name another folder, inputs are kept")
         if target in targets.values():
-            raise ValueError(f"two pictures would become {target}: do them one after the other, into different --out")
+            raise ValueError(f"two files would become {target}: do them one after the other, into different --out")
         if target.exists() and not overwrite:
             raise ValueError(f"{target} is there already: name another --out, or say --overwrite")
         targets[file] = target

@@ -19,6 +19,7 @@ VERBS = {
     "translate": "make pictures of one kind into another with a trained run",
     "colour": "give grey pictures colours with a trained run",
     "inpaint": "fill holes in pictures with a trained run",
+    "vocode": "make sounds from spectrograms with a trained run",
     "augment": "enlarge a labelled data set by a trained run, and measure what it adds",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",

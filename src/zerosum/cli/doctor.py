@@ -70,7 +70,10 @@ def examinations(run: Run, recipe: Recipe) -> tuple[list[Signals], Players]:
     checkpoint = run.newest_checkpoint() if found else run.find_checkpoint()
     gan = gans.find(recipe.family).gan(recipe.gan, run.card().shapes)
     if "source" in gan.given:
-        raise ValueError(f"{run.folder} makes pictures from pictures, which the doctor cannot examine: use zerosum evaluate")
+        raise ValueError(
+            f"{run.folder} makes pictures from pictures, or sounds from sounds, which the doctor cannot examine: "
+            "use zerosum evaluate"
+        )
     if checkpoint is not None and not (found and found[-1].images >= int(checkpoint.name)):
         dataset = open_data(recipe.data)
         if dataset.card.content != run.card().content:

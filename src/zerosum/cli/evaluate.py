@@ -15,8 +15,9 @@ from rich.console import Console
 from torch import Tensor
 
 from zerosum import api, distributed, features
+from zerosum.apply.vocode import Vocoder, whole_frames
 from zerosum.cli.options import options
-from zerosum.data import Captioned, Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
+from zerosum.data import Audio, Captioned, Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
 from zerosum.data.feed import to_float
 from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
@@ -32,11 +33,12 @@ from zerosum.evaluate.retrieval import PROMPT_METRICS, asked_for, retrieval_figu
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
 from zerosum.evaluate.samples import choose, condition_order, data_examples, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_examples, open_images, run_sides
+from zerosum.evaluate.sounds import Sounds, sound_figures, vocoder_figures
 from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
 from zerosum.evaluate.text import text_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
-from zerosum.game import HasPrompts
+from zerosum.game import HasPrompts, HasVocoder
 from zerosum.noise import SeededNoise
 from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
@@ -176,6 +178,8 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
         return judge_captioned(chosen, sampler, settings, console)
     if sampler.gan.makes == "tokens":
         return judge_texts(chosen, sampler, console)
+    if sampler.gan.makes == "wave":
+        return judge_sounds(chosen, sampler, settings, console)
     if "source" in sampler.gan.given:
         return judge_pairs(chosen, sampler, settings, console)
     metrics = metrics_of(chosen, "images")
@@ -313,6 +317,55 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
     points = real.batch(choose(len(real), chosen.n, chosen.seed))["point"].numpy()
     samples = np.asarray(sampler.sample(chosen.n, seed=chosen.seed), np.float32)
     return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
+
+
+def judge_sounds(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
+    """A run's sounds beside the real ones, or what a vocoder makes of those that were held out; one process does it.
+
+    Raises:
+        ValueError: metrics are named, the data is not of sounds or has changed, or there are too few.
+    """
+    if chosen.metrics is not None:
+        raise ValueError("--metrics: a run that makes sounds is judged by all there is for them; leave it out")
+    if distributed.rank() > 0:
+        return []
+    dataset = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
+    if not isinstance(dataset, Audio) or (chosen.against is None and dataset.card.content != sampler.card.content):
+        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on; give sounds with --against")
+    if isinstance(sampler.gan, HasVocoder):
+        return judge_vocoder(chosen, sampler, dataset, settings.held_out, console)
+    named = "train" if chosen.against is None else chosen.against
+    classes = len(sampler.card.labels.classes) if "label" in sampler.gan.given else 0
+    if classes and dataset.card.labels.classes != sampler.card.labels.classes:
+        raise ValueError(f"{named} has other classes than {chosen.path}: {', '.join(sampler.card.labels.classes)}")
+    real, held_out = (sounds_at(dataset, positions) for positions in split(len(dataset), settings.held_out))
+    n = min(chosen.n, len(real.waves))
+    console.print(f"{chosen.path}: {n:,} sounds, beside {len(real.waves):,} of {dataset.card.rate:,} Hz")
+    waves = np.asarray(sampler.sample(n, seed=chosen.seed), np.float32)
+    fake, told = Sounds(waves, np.arange(n) % classes if classes else None), {"split": named, "generator": sampler.name}
+    return sound_figures(fake, real, held_out, dataset.card.rate, num_classes=classes, seed=chosen.seed, **told)
+
+
+def judge_vocoder(chosen: Evaluate, sampler: Sampler, dataset: Audio, held_out: int, console: Console) -> list[Figure]:
+    """What is lost of sounds that were held out, or of others, by a vocoder and by Griffin and Lim's algorithm.
+
+    Raises:
+        ValueError: fewer than 2.
+    """
+    positions = split(len(dataset), held_out)[1] if chosen.against is None else np.arange(len(dataset))
+    if len(positions) < 2:
+        raise ValueError(f"{chosen.path} held out {len(positions)} sounds, and 2 are needed: give others with --against")
+    named, positions, vocoder = chosen.against or "held out", positions[: chosen.n], Vocoder(sampler)
+    console.print(f"{chosen.path}: {len(positions)} sounds, {named}, made again by it and by Griffin and Lim's algorithm")
+    sounds = (whole_frames(dataset.sound(int(position))[0], vocoder.mel) for position in positions)
+    return vocoder_figures(vocoder.vocode, sounds, vocoder.mel, split=named, generator=sampler.name, seed=chosen.seed)
+
+
+def sounds_at(dataset: Audio, positions: NDArray[np.int64]) -> Sounds:
+    """The beginnings of the sounds at these positions, with their classes."""
+    batch = dataset.batch(positions)
+    labels = batch["label"].argmax(1).numpy() if dataset.card.labels.classes else None
+    return Sounds(batch["wave"].numpy(), labels)
 
 
 def judge_texts(chosen: Evaluate, sampler: Sampler, console: Console) -> list[Figure]:

@@ -10,7 +10,7 @@ from zerosum.apply.inpaint import Inpainter, fill_file
 from zerosum.apply.upscale import targets_of
 from zerosum.cli import fail, say
 from zerosum.cli.options import options
-from zerosum.cli.upscale import picture_files, shown
+from zerosum.cli.upscale import input_files, shown
 from zerosum.data.images import SUFFIXES
 
 LOSSLESS = (".png", ".tif", ".tiff")
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     if chosen.mask is not None and not chosen.mask.exists():
         raise FileNotFoundError(f"--mask {chosen.mask} does not exist")
     inpainter = Inpainter(api.load(chosen.run, chosen.family, chosen.checkpoint), chosen.tile)
-    targets = targets_of(picture_files(chosen.images), chosen.out, chosen.overwrite, LOSSLESS)
+    targets = targets_of(input_files(chosen.images), chosen.out, chosen.overwrite, LOSSLESS)
     refuse_masks(chosen.mask, list(targets.values()))
     chosen.out.mkdir(parents=True, exist_ok=True)
     refused = 0

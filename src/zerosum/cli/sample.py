@@ -14,6 +14,7 @@ from zerosum.cli.options import options
 from zerosum.pictures import Samples, animation, archive, interleaved, lines, picture, video
 from zerosum.run import write
 from zerosum.sampling import Label, Sampler, Settings
+from zerosum.sounds import Waves, encode, in_a_row
 
 ANIMATIONS = (".gif", ".webp", ".mp4")
 
@@ -32,7 +33,8 @@ class Sample:
     """How many samples, frames of an interpolation, or rows of a sweep. None: 64; of a sweep, 8."""
     out: Path | None = None
     """A .png for one sheet, an .npz for arrays, a .gif, .webp or .mp4 for an animated interpolation, or a folder for one PNG
-    each; of text a .txt. None: samples.png; text is printed."""
+    each; of text a .txt. Of sounds the sheet shows spectrograms, with the sounds in a .wav beside it; a folder gets one .wav
+    each and the sheet. None: samples.png; text is printed."""
     seed: int = 0
     """Of the first sample; the next ones follow."""
     label: str | None = None
@@ -80,7 +82,10 @@ def main(arguments: list[str]) -> int:
         raise ValueError(f"--temperature and --prefix are for text, which {chosen.run} does not make: leave them out")
     samples, columns = draw(sampler, chosen)
     out = chosen.out or Path("samples.png")
-    save(samples, out, columns)
+    if sampler.gan.makes == "wave" and out.suffix.lower() != ".npz":
+        save_sounds(samples.astype(np.float32, copy=False), out, columns, sampler.card.rate)
+    else:
+        save(samples, out, columns)
     return say(f"{len(samples)} samples in {out}")
 
 
@@ -216,3 +221,23 @@ def save(samples: Samples, out: Path, columns: int) -> None:
     else:
         for number, image in enumerate(samples):
             write(out / f"{number:06d}.png", picture(image[None], 1, gap=0))
+
+
+def save_sounds(waves: Waves, out: Path, columns: int, rate: int) -> None:
+    """Write waves `[N, C, T]` of a rate in Hz: into a folder, or as a sheet of spectrograms and one .wav under the same name.
+
+    Raises:
+        ValueError: an ending that means nothing here.
+    """
+    kind = out.suffix.lower()
+    if kind not in ("", ".png", ".wav"):
+        raise ValueError(f"--out {out}: sounds are written as .png and .wav, as numbers (.npz), or into a folder")
+    folder = out if kind == "" else out.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "":
+        for number, wave in enumerate(waves):
+            write(out / f"{number:06d}.wav", encode(wave, rate))
+        write(out / "sheet.png", picture(waves, columns))
+    else:
+        write(out.with_suffix(".wav"), encode(in_a_row(waves, rate), rate))
+        write(out.with_suffix(".png"), picture(waves, columns))

@@ -106,15 +106,22 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
-    use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
+    use = f"use it    zerosum sample {folder} -n 64 --out {'sounds' if data.kind == 'audio' else 'grid.png'}{own}"
     if captions := run.card().captions:
         use = f"use it    zerosum sample {folder} --prompt {shlex.quote(captions.example)} -n 8 --out grid.png{own}"
     elif data.kind == "tokens":
         use = f"use it    zerosum sample {folder} -n 10{own}"
-    elif data.kind != "images":
+    elif data.kind == "audio" and is_given_source(family):
+        use = f"use it    zerosum vocode {folder} SOUND ... --out vocoded{own}"
+    elif data.kind not in ("images", "audio"):
         verb, out = verb_for(data)
         use = f"use it    zerosum {verb} {folder} PICTURE ... --out {out}{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
+
+
+def is_given_source(family: str) -> bool:
+    """Whether the family makes its samples from a source."""
+    return "source" in getattr(gans.find(family).gan, "given", ())
 
 
 def verb_for(data: Data) -> tuple[str, str]:

@@ -1,9 +1,10 @@
-"""Files to batches: any images in, prepared once into a memory map, drawn by position ever after."""
+"""Files to batches: any images or sounds in, prepared once into a memory map, drawn by position ever after."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from zerosum.caches import cache_folder
+from zerosum.data.audio import Audio, prepared_audio
 from zerosum.data.cache import prepared
 from zerosum.data.captions import Captioned, prepared_captions
 from zerosum.data.check import check
@@ -19,6 +20,7 @@ from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
 __all__ = [
+    "Audio",
     "Captioned",
     "Colouring",
     "Dataset",
@@ -44,6 +46,7 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
     "captions": prepared_captions,
+    "audio": prepared_audio,
     "inpainting": prepared_holed,
     "tokens": prepared_tokens,
 }

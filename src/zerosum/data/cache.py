@@ -92,11 +92,11 @@ def _open_whole(folder: Path) -> Images | None:
         return None
 
 
-def judge_skipped(skipped: Skipped, num_readable: int, settings: Data) -> None:
-    """Refuse unreadable images, or say once that they are left out."""
+def judge_skipped(skipped: Skipped, num_readable: int, settings: Data, what: str = "images") -> None:
+    """Refuse unreadable images, or `what` else there is, or say once that they are left out."""
     if not skipped:
         return
-    found = f"{len(skipped)} of {len(skipped) + num_readable} images in {settings.path}"
+    found = f"{len(skipped)} of {len(skipped) + num_readable} {what} in {settings.path}"
     if settings.broken == "refuse" or not num_readable:
         listed = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
         more = f"\n  ... and {len(skipped) - 10} more" if len(skipped) > 10 else ""

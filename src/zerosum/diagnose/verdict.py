@@ -63,7 +63,7 @@ class Players:
     cures: frozenset[str] = frozenset()
     """The stabilisers that the family takes, of `CURES`."""
     images: bool = True
-    """Whether it is images that are made: text is not mirrored."""
+    """Whether it is images that are made: text and sounds are not mirrored."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ CHANNELS = (16, 32, 64)
 PLACES = 4
 """Height and width of the last maps that the linear layer sees."""
 STEPS, BATCH, RATE = 400, 64, 3e-3
+LAST = 3
+"""Layers after the convolutions."""
 SHIFT = 2
 """Pixels by which a batch is moved at most, so that a few images teach more."""
 NUM_SEEDS = 3
@@ -88,6 +90,14 @@ class Classifier:
         """The classes `[N]` of images uint8 `[N, C, H, W]`."""
         named: NDArray[np.int64] = self.probabilities(images).argmax(1)
         return named
+
+    @torch.no_grad()
+    def maps(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The last maps `[N, 64, H, W]` of images uint8 `[N, C, H, W]`."""
+        convolutions = self.network[:-LAST]  # type: ignore[index]
+        parts = [convolutions(prepared(part, self.device)).cpu() for part in torch.split(torch.from_numpy(images), 500)]
+        found: NDArray[np.float32] = torch.cat(parts).numpy()
+        return found
 
     def accuracy(self, test: Labelled) -> float:
         """Share of images whose class is named right."""
