@@ -6,10 +6,13 @@ cut off a border, which is not done here). What is made is rounded to 8 bits fir
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from zerosum.evaluate.arrays import Features
+from zerosum.evaluate.diversity import ms_ssim
 from zerosum.evaluate.figures import Figure
 from zerosum.evaluate.intervals import bootstrap_interval
 from zerosum.features.lite0 import SHA256
@@ -21,7 +24,9 @@ Pair = tuple[Tensor, Tensor]
 
 PATCH = 128
 """Pixels a side of the patches whose perceptual distance is taken: the network sees them at twice the size."""
-HIGHER_IS_BETTER = {"psnr": True, "psnr-y": True, "ssim": True, "perceptual": False}
+TIE = 1e-6
+"""Cosines closer than this are equal."""
+HIGHER_IS_BETTER = {"psnr": True, "psnr-y": True, "ssim": True, "ms-ssim": True, "perceptual": False}
 """The metrics, and which way is up."""
 
 
@@ -40,13 +45,19 @@ def judge_pair(images: Tensor, target: Tensor, perceptual: Perceptual) -> dict[s
     """
     if images.shape != target.shape:
         raise ValueError(f"an image of shape {list(images.shape)} beside a target of {list(target.shape)}: they must be alike")
-    images = ((images.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+    images = as_bytes(images) / 127.5 - 1
     return {
         "psnr": psnr(images, target).item(),
         "psnr-y": psnr(luma(images), luma(target)).item(),
         "ssim": ssim(images, target).item(),
+        "ms-ssim": float(ms_ssim(as_bytes(images), as_bytes(target))[0]),
         "perceptual": perceptual_distance(images, target, perceptual).item(),
     }
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as uint8, rounded, as files are."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 @torch.no_grad()
@@ -101,6 +112,22 @@ def compared(ours: Sequence[float], theirs: Sequence[float], higher_is_better: b
     """In words: whether it is better than the baseline, pair by pair."""
     better = sum((one > other) if higher_is_better else (one < other) for one, other in zip(ours, theirs, strict=True))
     return f"{'higher' if higher_is_better else 'lower'} is better; better than {name} on {better} of {len(ours)}"
+
+
+def retrieval(made: Features, truths: Features) -> list[float]:
+    """Of every row of features `[N, D]` whether its own truth, of all truths `[N, D]`, is the nearest by angle: 1 or 0.
+
+    A truth that stands there twice is shared: equally near ones count by their number.
+
+    Raises:
+        ValueError: features of two shapes.
+    """
+    if made.shape != truths.shape:
+        raise ValueError(f"features of shape {list(made.shape)} beside truths of {list(truths.shape)}: they must be alike")
+    made, truths = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (made, truths))
+    nearness = made @ truths.T
+    nearest = nearness >= nearness.max(1, keepdims=True) - TIE
+    return (nearest.diagonal() / nearest.sum(1)).tolist()  # type: ignore[no-any-return]
 
 
 def figure_of(metric: str, values: Sequence[float], split: str, generator: str, seed: int, note: str) -> Figure:
