@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zerosum.evaluate.pairs import compared, do_nothing, judge_pair, pair_figures, perceptual_distance, retrieval
+from zerosum.evaluate.pairs import compared, do_nothing, judge_pair, pair_figures, perceptual_distance
 from zerosum.features.perceptual import Perceptual, load_perceptual
 
 
@@ -34,7 +34,9 @@ def test_the_target_itself_beats_what_costs_nothing(perceptual: Perceptual) -> N
         generator="the truth",
     )
     found = {figure.name: figure for figure in figures}
-    assert list(found) == [name + end for name in ("psnr", "psnr-y", "ssim", "ms-ssim", "perceptual") for end in ("", " (bicubic)")]
+    assert list(found) == [
+        name + end for name in ("psnr", "psnr-y", "ssim", "ms-ssim", "perceptual") for end in ("", " (bicubic)")
+    ]
     assert found["psnr"].value > found["psnr (bicubic)"].value + 10
     assert found["ssim"].value > 0.99 > found["ssim (bicubic)"].value
     assert found["ms-ssim"].value > 0.99 > found["ms-ssim (bicubic)"].value
@@ -68,22 +70,6 @@ def test_perceptual_distance_is_the_mean_over_patches(perceptual: Perceptual) ->
 def test_which_is_better_is_counted_pair_by_pair() -> None:
     assert compared([1, 2, 3], [0, 2, 4], True, "bicubic").endswith("better than bicubic on 1 of 3")
     assert compared([1, 2, 3], [0, 2, 4], False, "bicubic").startswith("lower is better")
-
-
-def test_retrieval_counts_who_finds_their_own() -> None:
-    truths = np.random.default_rng(0).normal(size=(40, 8))
-    made = truths + 0.9 * np.random.default_rng(1).normal(size=(40, 8))
-    made[:3] = truths[3:6]
-    expected = []
-    for number, row in enumerate(made):
-        angles = [np.arccos(row @ truth / np.sqrt((row @ row) * (truth @ truth))) for truth in truths]
-        expected.append(float(int(np.argmin(angles)) == number))
-    assert retrieval(made, truths) == expected
-    assert 0 < sum(expected) < 37
-    assert retrieval(5 * truths, truths) == [1.0] * 40
-    assert retrieval(truths[[0, 1]], truths[[0, 0]]) == [0.5, 0.5], "twins are shared"
-    with pytest.raises(ValueError, match="must be alike"):
-        retrieval(made, truths[:5])
 
 
 def test_another_shape_is_refused_in_words(perceptual: Perceptual) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zerosum import api, distributed, features
 from zerosum.cli.options import options
-from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
+from zerosum.data import Colouring, Holed, Images, Pairs, Photographs, Tokens, Unpaired, open_data, split
 from zerosum.data.feed import to_float
 from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
@@ -25,7 +25,7 @@ from zerosum.evaluate.holes import hole_figures
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
 from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
-from zerosum.evaluate.pairs import pair_figures
+from zerosum.evaluate.pairs import in_channels, pair_figures
 from zerosum.evaluate.path_length import path_length_figure
 from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
@@ -33,9 +33,11 @@ from zerosum.evaluate.samples import choose, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
 from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
 from zerosum.evaluate.text import text_figures
+from zerosum.evaluate.translated import Make, translated_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
-from zerosum.noise import SeededNoise
+from zerosum.game import HasReverse
+from zerosum.noise import SeededNoise, SilentNoise
 from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
@@ -381,13 +383,53 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
 
     @torch.inference_mode()
     def make(source: Tensor) -> Tensor:
-        return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
+        noise = SeededNoise([chosen.seed] * len(source), sampler.device)
+        return sampler.gan.sample({"source": source.to(sampler.device)}, noise).cpu()
 
-    judged = make, floats, load_perceptual()
+    judged, name, seed = (make, floats, load_perceptual()), sampler.name, chosen.seed
+    network = features.load(chosen.features, runtime=chosen.runtime)
     if settings.has_holes:
-        network, side = features.load(chosen.features, runtime=chosen.runtime), settings.resolution
-        return hole_figures(*judged, network, side, split=named, generator=sampler.name, seed=chosen.seed)
-    return pair_figures(*judged, split=named, generator=sampler.name, seed=chosen.seed)
+        return hole_figures(*judged, network, settings.resolution, split=named, generator=name, seed=seed)
+    figures = pair_figures(*judged, split=named, generator=name, seed=seed)
+    if not isinstance(dataset, Pairs | Colouring):
+        return figures
+    domain, batch = open_domain(settings, sampler.card), dataset.batch(positions)
+    if domain is None or min(len(domain), len(positions)) < LEAST:
+        console.print(f"distances to the kind of its targets are left out: they need {LEAST} pairs, and the training data")
+        return figures
+    sources, targets = to_float(batch["source"]), to_float(batch["target"])
+    makes: dict[str, Make] = {"": make, "source": lambda pictures: in_channels(pictures, targets.shape[1])}
+    kind, back = network(domain).numpy(), back_of(sampler)
+    return figures + translated_figures(
+        makes, sources, targets, kind, network, back=back, split=named, generator=name, seed=seed
+    )
+
+
+def back_of(sampler: Sampler) -> Make | None:
+    """The other way of a generator that goes both ways."""
+    gan = sampler.gan
+    if not isinstance(gan, HasReverse):
+        return None
+
+    @torch.inference_mode()
+    def back(pictures: Tensor) -> Tensor:
+        return gan.reverse({"source": pictures.to(sampler.device)}, SilentNoise(len(pictures))).cpu()
+
+    return back
+
+
+def open_domain(settings: Data, card: DataCard) -> Tensor | None:
+    """Pictures uint8 `[M, C, H, W]` of the kind that is made, which a run was trained on; None: they are no longer there."""
+    try:
+        dataset = open_data(settings)
+    except FileNotFoundError:
+        return None
+    if dataset.card.content != card.content:
+        return None
+    if isinstance(dataset, Unpaired):
+        side = dataset.sides["b"]
+        return side.batch(np.arange(len(side)))["image"]
+    return dataset.batch(split(len(dataset), settings.held_out)[0])["target"]
 
 
 def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring | Holed:

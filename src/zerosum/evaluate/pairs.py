@@ -6,12 +6,10 @@ cut off a border, which is not done here). What is made is rounded to 8 bits fir
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from zerosum.evaluate.arrays import Features
 from zerosum.evaluate.diversity import ms_ssim
 from zerosum.evaluate.figures import Figure
 from zerosum.evaluate.intervals import bootstrap_interval
@@ -24,8 +22,6 @@ Pair = tuple[Tensor, Tensor]
 
 PATCH = 128
 """Pixels a side of the patches whose perceptual distance is taken: the network sees them at twice the size."""
-TIE = 1e-6
-"""Cosines closer than this are equal."""
 HIGHER_IS_BETTER = {"psnr": True, "psnr-y": True, "ssim": True, "ms-ssim": True, "perceptual": False}
 """The metrics, and which way is up."""
 
@@ -35,6 +31,11 @@ def do_nothing(source: Tensor, size: Sequence[int]) -> Tensor:
     if list(source.shape[2:]) == list(size):
         return source
     return interpolate(source, list(size), mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def in_channels(pictures: Tensor, count: int) -> Tensor:
+    """Pictures `[N, C, H, W]` with so many channels: the mean of them, or one as all."""
+    return pictures.mean(1, keepdim=True) if pictures.shape[1] > count else pictures.expand(-1, count, -1, -1)
 
 
 def judge_pair(images: Tensor, target: Tensor, perceptual: Perceptual) -> dict[str, float]:
@@ -96,8 +97,7 @@ def pair_figures(
     for source, target in pairs:
         name = "bicubic" if source.shape[2:] != target.shape[2:] else "source"
         made.append(judge_pair(make(source), target, perceptual))
-        free = do_nothing(source, target.shape[2:])
-        free = free.mean(1, keepdim=True) if free.shape[1] > target.shape[1] else free.expand_as(target)
+        free = in_channels(do_nothing(source, target.shape[2:]), target.shape[1])
         nothing.append(judge_pair(free, target, perceptual))
     figures = []
     for metric in HIGHER_IS_BETTER:
@@ -112,22 +112,6 @@ def compared(ours: Sequence[float], theirs: Sequence[float], higher_is_better: b
     """In words: whether it is better than the baseline, pair by pair."""
     better = sum((one > other) if higher_is_better else (one < other) for one, other in zip(ours, theirs, strict=True))
     return f"{'higher' if higher_is_better else 'lower'} is better; better than {name} on {better} of {len(ours)}"
-
-
-def retrieval(made: Features, truths: Features) -> list[float]:
-    """Of every row of features `[N, D]` whether its own truth, of all truths `[N, D]`, is the nearest by angle: 1 or 0.
-
-    A truth that stands there twice is shared: equally near ones count by their number.
-
-    Raises:
-        ValueError: features of two shapes.
-    """
-    if made.shape != truths.shape:
-        raise ValueError(f"features of shape {list(made.shape)} beside truths of {list(truths.shape)}: they must be alike")
-    made, truths = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (made, truths))
-    nearness = made @ truths.T
-    nearest = nearness >= nearness.max(1, keepdims=True) - TIE
-    return (nearest.diagonal() / nearest.sum(1)).tolist()  # type: ignore[no-any-return]
 
 
 def figure_of(metric: str, values: Sequence[float], split: str, generator: str, seed: int, note: str) -> Figure:
