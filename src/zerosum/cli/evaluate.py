@@ -33,7 +33,7 @@ from zerosum.evaluate.samples import choose, take
 from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
 from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
 from zerosum.evaluate.text import text_figures
-from zerosum.evaluate.translated import Make, translated_figures
+from zerosum.evaluate.translated import Make, in_batches, translated_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
 from zerosum.game import HasReverse
@@ -398,10 +398,10 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
         console.print(f"distances to the kind of its targets are left out: they need {LEAST} pairs, and the training data")
         return figures
     sources, targets = to_float(batch["source"]), to_float(batch["target"])
-    makes: dict[str, Make] = {"": make, "source": lambda pictures: in_channels(pictures, targets.shape[1])}
+    made = {"": in_batches(make, sources), "source": in_channels(sources, targets.shape[1])}
     kind, back = network(domain).numpy(), back_of(sampler)
     return figures + translated_figures(
-        makes, sources, targets, kind, network, back=back, split=named, generator=name, seed=seed
+        made, sources, targets, kind, network, back=back, split=named, generator=name, seed=seed
     )
 
 

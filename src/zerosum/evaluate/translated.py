@@ -25,7 +25,7 @@ Make = Callable[[Tensor], Tensor]
 BATCH = 64
 """Pictures made at once."""
 TIE = 1e-6
-"""Cosines closer than this are equal."""
+"""Cosines closer than this are equal, and features shorter than this are none."""
 OWN = "higher is better: the share whose own truth is the nearest of all; beside it that of the truths themselves"
 CYCLE = "lower is better: levels of 255 by which what comes back differs from the source"
 """What a reader must know of these."""
@@ -41,7 +41,9 @@ def retrieval(made: Features, truths: Features) -> list[float]:
     """
     if made.shape != truths.shape:
         raise ValueError(f"features of shape {list(made.shape)} beside truths of {list(truths.shape)}: they must be alike")
-    rows, columns = (np.asarray(side) / np.linalg.norm(side, axis=1, keepdims=True) for side in (made, truths))
+    # Blank pictures may have no features at all: these are as near to one truth as to another.
+    lengths = [np.linalg.norm(side, axis=1, keepdims=True) for side in (made, truths)]
+    rows, columns = (np.asarray(side) / np.maximum(length, TIE) for side, length in zip((made, truths), lengths, strict=True))
     nearness = rows @ columns.T
     nearest = nearness >= nearness.max(1, keepdims=True) - TIE
     found: list[float] = (nearest.diagonal() / nearest.sum(1)).tolist()
@@ -50,11 +52,11 @@ def retrieval(made: Features, truths: Features) -> list[float]:
 
 def cycle_errors(pictures: Tensor, made: Tensor, back: Make) -> list[float]:
     """The mean absolute difference, in levels of 255, between every picture and what comes back of what was made of it."""
-    return ((back(made) - pictures).abs().flatten(1).mean(1) * 127.5).tolist()
+    return ((in_batches(back, made) - pictures).abs().flatten(1).mean(1) * 127.5).tolist()
 
 
 def translated_figures(
-    makes: Mapping[str, Make],
+    made: Mapping[str, Tensor],
     sources: Tensor,
     targets: Tensor,
     domain: Features,
@@ -65,11 +67,11 @@ def translated_figures(
     generator: str,
     seed: int = 0,
 ) -> list[Figure]:
-    """Every metric of what the first of `makes` makes of the sources, below it those of the others, by their names.
+    """Every metric of the first of what was made of the sources, and below it those of the others, by their names.
 
     Args:
-        makes: name -> what it does. The first is the generator, whose name is not shown.
-        sources, targets: `[N, C, H, W]` in [-1, 1], the truth of each at its place.
+        made: method -> pictures `[N, C, H, W]` in [-1, 1]. The first is the generator, whose name is not shown.
+        sources, targets: the same, the truth of each at its place.
         domain: features `[M, D]` of real pictures of the target's kind, best of other things than the targets show.
         back: of a generator that goes both ways: the other way.
         split: which pairs they are, in a word.
@@ -78,9 +80,9 @@ def translated_figures(
     Raises:
         ValueError: fewer than 24 pairs or pictures of the kind.
     """
-    made = {name: as_bytes(in_batches(make, sources)) for name, make in makes.items()}
+    rounded = {name: as_bytes(pictures) for name, pictures in made.items()}
     truths, known, figures = network(as_bytes(targets)).numpy(), network.provenance, list[Figure]()
-    for place, (name, pixels) in enumerate(made.items()):
+    for place, (name, pixels) in enumerate(rounded.items()):
         features, by = network(pixels).numpy(), "" if place else generator
         distances = evaluate_features(
             Examples(domain),
@@ -98,8 +100,8 @@ def translated_figures(
         found = [_mean(own, retrieval(features, truths), float(np.mean(retrieval(truths, truths)))), *distances]
         figures += [replace(figure, name=f"{figure.name} ({name})") if place else figure for figure in found]
     if back is not None:
-        first = next(iter(made.values())).float() / 127.5 - 1
-        errors = cycle_errors(sources, first, lambda pictures: in_batches(back, pictures))
+        first = next(iter(rounded.values())).float() / 127.5 - 1
+        errors = cycle_errors(sources, first, back)
         cycle = replace(figures[0], name="cycle", judge="pixels", judge_hash="none", resize="as they are", note=CYCLE)
         figures.append(_mean(cycle, errors, None))
     return figures
