@@ -163,4 +163,15 @@ def test_they_are_judged_on_pairs(
 
 def test_verbs_of_noise_say_what_to_use(unpaired: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "translate, colour or inpaint" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
-    assert "use zerosum evaluate" in told(capfd, 2, "doctor", unpaired)
+
+
+@pytest.mark.parametrize("family", ["pix2pix", "cyclegan"])
+def test_the_doctor_examines_them(family: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = train(family, tmp_path / "run", "--jobs.diagnose-every", "8")
+    rows = [json.loads(line) for line in (run / "diagnosis.jsonl").read_text().splitlines()]
+    assert [row["images"] for row in rows] == [8, 16]
+    assert {row["verdict"] for row in rows} == {"learning"}
+    assert all(0 < row["distance"] < 1 and row["accuracy"] is not None for row in rows)
+    assert all(("error" in row) == (family == "pix2pix") for row in rows), "of pairs alone"
+    assert "verdict: learning" in told(capfd, 0, "doctor", run)
+    assert "Verdict: learning" in (run / "report.html").read_text()

@@ -49,8 +49,8 @@ def test_cycle_errors_are_in_levels_and_of_each_picture() -> None:
 def test_mean_colour_and_batches() -> None:
     pictures = emoji(0)
     made = mean_of(pictures)(emoji(5, 2))
-    assert made.shape == (2, 3, 64, 64)
-    torch.testing.assert_close(made[1, 2], pictures[:, 2].mean().expand(64, 64))
+    assert made.shape == (2, 3, 32, 32)
+    torch.testing.assert_close(made[1, 2], pictures[:, 2].mean().expand(32, 32))
     sizes = list[int]()
 
     def make(part: Tensor) -> Tensor:
