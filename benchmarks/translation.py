@@ -39,6 +39,7 @@ from zerosum.pictures import Samples, grid, interleaved, to_pixels
 from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
+from zerosum.schedules import constant
 
 COLUMNS = {
     "psnr": "PSNR",
@@ -50,7 +51,7 @@ COLUMNS = {
     "retrieval": "retrieval",
     "cycle": "cycle",
 }
-SHARE = 0.9
+SHARE = 0.8
 """Of the time left that is planned with: others may slow down a run."""
 GRACE = 1.12
 """Of the time, after which a run stops where it is."""
@@ -77,10 +78,10 @@ class Task:
     """Settings of the family that differ from the recipe's."""
     wide: dict[str, Any] = field(default_factory=dict)
     """Those that differ on CUDA too."""
-    rate: float = 1.0
+    rate: float = 0.5
     """Factor of the learning rates there."""
-    batch: int = 16
-    """Of CUDA."""
+    batch: int = 8
+    """Pictures in a batch there."""
 
 
 WIDE = {"width": 32, "blocks": 6, "discriminator_width": 32}
@@ -118,10 +119,15 @@ def lasting(recipe: Recipe, images: int) -> Recipe:
         name: replace(player, rate=replace(player.rate, over=player.rate.over * share, delay=player.rate.delay * share))
         for name, player in recipe.optimisers.items()
     }
-    every = {
-        name: max(round(getattr(recipe.jobs, name) * share), 1) for name in ("log_every", "sample_every", "checkpoint_every")
-    }
-    return replace(recipe, optimisers=players, train=replace(recipe.train, images=images), jobs=replace(recipe.jobs, **every))
+    names = ("log_every", "sample_every", "checkpoint_every")
+    every = {name: max(round(getattr(recipe.jobs, name) * share), 1) for name in names}
+    return replace(
+        recipe,
+        optimisers=players,
+        train=replace(recipe.train, images=images),
+        average=replace(recipe.average, half_life=constant(recipe.average.half_life.start * share)),
+        jobs=replace(recipe.jobs, **every),
+    )
 
 
 def train(name: str, folder: Path, run: Path, minutes: float, seed: int) -> None:
