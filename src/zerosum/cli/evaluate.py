@@ -45,6 +45,8 @@ from zerosum.vocabulary import split_words
 
 LARGEST = 512
 """Pixels a side of what is taken of a photograph that a run is judged by."""
+MOST_PAIRS, MOST_OF_KIND = 1_000, 2_000
+"""Translations, and pictures of the kind that they are meant to be of, that distances are taken between."""
 
 
 @dataclass(frozen=True)
@@ -387,22 +389,21 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
         return sampler.gan.sample({"source": source.to(sampler.device)}, noise).cpu()
 
     judged, name, seed = (make, floats, load_perceptual()), sampler.name, chosen.seed
-    network = features.load(chosen.features, runtime=chosen.runtime)
     if settings.has_holes:
+        network = features.load(chosen.features, runtime=chosen.runtime)
         return hole_figures(*judged, network, settings.resolution, split=named, generator=name, seed=seed)
     figures = pair_figures(*judged, split=named, generator=name, seed=seed)
     if not isinstance(dataset, Pairs | Colouring):
         return figures
-    domain, batch = open_domain(settings, sampler.card), dataset.batch(positions)
+    domain, batch = open_domain(settings, sampler.card), dataset.batch(positions[:MOST_PAIRS])
     if domain is None or min(len(domain), len(positions)) < LEAST:
         console.print(f"distances to the kind of its targets are left out: they need {LEAST} pairs, and the training data")
         return figures
     sources, targets = to_float(batch["source"]), to_float(batch["target"])
     made = {"": in_batches(make, sources), "source": in_channels(sources, targets.shape[1])}
-    kind, back = network(domain).numpy(), back_of(sampler)
-    return figures + translated_figures(
-        made, sources, targets, kind, network, back=back, split=named, generator=name, seed=seed
-    )
+    network, back = features.load(chosen.features, runtime=chosen.runtime), back_of(sampler)
+    given = made, sources, targets, network(domain).numpy(), network
+    return figures + translated_figures(*given, back=back, split=named, generator=name, seed=seed)
 
 
 def back_of(sampler: Sampler) -> Make | None:
@@ -428,8 +429,9 @@ def open_domain(settings: Data, card: DataCard) -> Tensor | None:
         return None
     if isinstance(dataset, Unpaired):
         side = dataset.sides["b"]
-        return side.batch(np.arange(len(side)))["image"]
-    return dataset.batch(split(len(dataset), settings.held_out)[0])["target"]
+        return side.batch(choose(len(side), MOST_OF_KIND, 0))["image"]
+    train = split(len(dataset), settings.held_out)[0]
+    return dataset.batch(train[choose(len(train), MOST_OF_KIND, 0)])["target"]
 
 
 def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring | Holed:

@@ -116,9 +116,21 @@ def _pix2pix(
         first = judge.tensors["model.0.weight"]
         settings |= {"discriminator_width": first.shape[0], "layers": (numbers[-1] - 2) // 3}
         discriminator = {f"discriminator.{name}": as_float(tensor) for name, tensor in judge.tensors.items()}
+    return _imported("pix2pix:facades", settings, weights, inputs, outputs, resolution, discriminator)
+
+
+def _imported(
+    recipe: str,
+    settings: dict[str, Any],
+    weights: dict[str, Tensor],
+    inputs: int,
+    outputs: int,
+    resolution: int,
+    discriminator: dict[str, Tensor] | None = None,
+) -> Imported:
     return Imported(
-        family="pix2pix",
-        recipe="pix2pix:facades",
+        family=recipe.partition(":")[0],
+        recipe=recipe,
         gan=settings,
         image=(outputs, resolution, resolution),
         inputs=inputs,
@@ -148,17 +160,7 @@ def _both_ways(checkpoint: Checkpoint, is_other: bool) -> Imported:
     }
     if inputs != outputs:
         settings["identity"] = 0.0
-    return Imported(
-        family="cyclegan",
-        recipe="cyclegan:horse2zebra",
-        gan=settings,
-        image=(outputs, RESOLUTION, RESOLUTION),
-        inputs=inputs,
-        average=weights,
-        generator=weights,
-        data={} if inputs == outputs else {"colour": "auto"},
-        remarks=(REMARK,),
-    )
+    return _imported("cyclegan:horse2zebra", settings, weights, inputs, outputs, RESOLUTION)
 
 
 CYCLEGAN_PIX2PIX = Importer("generators of the authors' PyTorch code of CycleGAN and pix2pix (latest_net_G.pth)", detect, read)
