@@ -87,13 +87,14 @@ class Task:
 WIDE = {"width": 32, "blocks": 6, "discriminator_width": 64}
 UNPAIRED = (("trainA", "trainB"), ("testA", "testB"))
 PAIRED = (("A", "B"), ("A", "B"))
+NARROW = {"width": 32, "discriminator_width": 64}
+LINES = ("line2color/train", "line2color/test")
 # A light cycle, for on flat drawings a heavy one makes the networks hide colours in faint patterns.
 TASKS = {
     "color2line": Task("cyclegan:cpu", "color2line", "color2line", *UNPAIRED, {"cycle": 2.0}, WIDE),
     "noto2openmoji": Task("cyclegan:cpu", "noto2openmoji", "noto2openmoji", *UNPAIRED, {"cycle": 5.0}, WIDE),
-    "line2color": Task(
-        "pix2pix:cpu", "line2color/train", "line2color/test", *PAIRED, wide={"width": 64, "discriminator_width": 64}
-    ),
+    "line2color": Task("pix2pix:cpu", *LINES, *PAIRED, {}, NARROW, rate=0.2),
+    "line2color-close": Task("pix2pix:cpu", *LINES, *PAIRED, {"l1": 500.0}, NARROW, rate=0.2),
 }
 
 
@@ -194,7 +195,8 @@ def judge(name: str, folder: Path, run: Path, out: Path) -> list[str]:
         pixels = pixel_figures(pictures, targets)
         cells = [cell(pixels.get(metric) or known.get(f"{metric}{end}"), metric) for metric in COLUMNS]
         lines.append(f"| {title} | {' | '.join(cells)} |")
-    return [*lines, "", f"{recipe.train.images:,} images, {sampler.name}; {len(pairs)} pairs. {verdict(run)}", ""]
+    picture = f"![source, made and truth](images/translate-{name}.png)"
+    return [*lines, "", f"{recipe.train.images:,} images, {sampler.name}; {len(pairs)} pairs. {verdict(run)}", "", picture, ""]
 
 
 def pixel_figures(made: Tensor, targets: Tensor) -> dict[str, Figure]:
@@ -253,7 +255,7 @@ def judge_all(names: Sequence[str], chosen: argparse.Namespace) -> None:
     """Every run that is there: sheets, and tables for the terminal and the page."""
     lines = list[str]()
     for name in names:
-        if (chosen.runs / name).exists():
+        if Run(chosen.runs / name).checkpoints():
             lines += judge(name, chosen.tasks, chosen.runs / name, chosen.out)
     table = "\n".join(lines)
     print(table)
