@@ -29,7 +29,7 @@ from zerosum.report import write_report
 from zerosum.run import Run, check_folder, locked, open_run
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, finish, label_rows
-from zerosum.supervision import Supervisor, softened
+from zerosum.supervision import Supervisor, is_examined, softened
 from zerosum.training.estimate import SECONDS, Cost, measure
 from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job, write_sheet
 from zerosum.training.loop import DivergedError, Job, Loop
@@ -448,8 +448,7 @@ def make_jobs(
         log_job(run, every.log_every, state.images, display.show),
         sample,
         *([judging.judge_job(judge, run, recipe, dataset, display.show)] if judge else []),
-        # The doctor compares what is made of noise with what is real: not yet what is made of a picture.
-        *([] if "source" in state.gan.given else [supervisor.job]),
+        *([supervisor.job] if is_examined(state.gan, recipe.data) else []),
         checkpoint_job(run, every.checkpoint_every, every.keep),
         report_job(run, every.sample_every),
     ]

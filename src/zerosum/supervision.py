@@ -13,7 +13,7 @@ from zerosum.data import Dataset
 from zerosum.diagnose.examination import Reference, Signals, examine
 from zerosum.diagnose.verdict import CURES, HEALTHY, Diagnosis, Players, converged, diagnose
 from zerosum.game import GAN
-from zerosum.recipe import GANConfig, Optimiser, Recipe
+from zerosum.recipe import Data, GANConfig, Optimiser, Recipe
 from zerosum.run import Run
 from zerosum.schedules import Schedule
 from zerosum.training.loop import Job
@@ -111,6 +111,11 @@ class Supervisor:
             "%s. Recovery %d of %d: back to %s images, and on with all learning rates times %g",
             *(reason, number, self.recipe.jobs.recover, f"{back_to:,}", SOFTER**number),
         )
+
+
+def is_examined(gan: GAN, data: Data) -> bool:
+    """Whether the doctor examines such a run: not one that mends what is spoilt anew each time, mostly into what it was."""
+    return "source" not in gan.given or data.kind in ("pairs", "colouring", "unpaired")
 
 
 def history(run: Run) -> list[Signals]:

@@ -250,6 +250,61 @@ def test_a_generator_that_repeats_its_training_examples_copies(untrained: tuple[
     assert found.diversity == pytest.approx(1, abs=0.1)
 
 
+def pairs_looked_at(held_out: int, sample: Callable[[Batch, object], Tensor] | None = None) -> tuple[Signals, Batch]:
+    """A pix2pix run, or one whose generator is `sample`, after its examination, and what it was given in it."""
+    recipe = short("pix2pix:tiny")
+    dataset = open_data(recipe.data)
+    state, real = make_state(recipe, dataset, CPU), reference(recipe, held_out=held_out)
+    if sample is not None:
+        state.average.sample = sample  # type: ignore[method-assign]
+    return look(state, real), draw(state.average, real, CPU)[1]
+
+
+def targets_by_source(batch: Batch) -> dict[bytes, Tensor]:
+    return {source.numpy().tobytes(): target for source, target in zip(batch["source"], batch["target"], strict=True)}
+
+
+def test_pictures_are_made_of_pictures_that_were_held_out_each_once() -> None:
+    recipe = short("pix2pix:tiny")
+    real = reference(recipe, held_out=150)
+    found, given = pairs_looked_at(150)
+    assert torch.equal(given["source"], real.held_out["source"])
+    assert found.error is not None
+    assert found.error_train is not None
+    assert found.copies is not None
+
+
+def test_the_truth_of_pairs_has_no_fault_and_is_no_copy() -> None:
+    real = reference(short("pix2pix:tiny"), held_out=150)
+    truth = targets_by_source(real.train) | targets_by_source(real.held_out)
+    found, _ = pairs_looked_at(
+        150, lambda given, noise: torch.stack([truth[source.numpy().tobytes()] for source in given["source"]])
+    )
+    assert (found.error, found.error_train) == (0, 0)
+    assert found.distance == found.distance_floor
+    assert found.copies == 0
+    assert found.diversity == pytest.approx(1, abs=0.1)
+
+
+def test_pairs_known_by_heart_show_in_the_error_of_others() -> None:
+    real = reference(short("pix2pix:tiny"), held_out=150)
+    known, other = targets_by_source(real.train), real.train["target"].mean(0)
+    found, _ = pairs_looked_at(
+        150, lambda given, noise: torch.stack([known.get(source.numpy().tobytes(), other) for source in given["source"]])
+    )
+    assert found.error_train == 0
+    assert found.error is not None
+    assert found.error > 0.1
+
+
+def test_pairs_of_which_none_are_held_out_cannot_tell_copies() -> None:
+    for held_out in (0, FEWEST - 1):
+        found, given = pairs_looked_at(held_out)
+        assert (found.error, found.copies) == (None, None)
+        assert found.error_train is not None
+        assert len(given["source"]) == NUM_SAMPLES
+
+
 @pytest.mark.parametrize(("count", "batch"), [(200, 16), (30, 16), (3, 8)])
 def test_probes_go_round_where_there_are_too_few(count: int, batch: int) -> None:
     found = probes(count, batch)

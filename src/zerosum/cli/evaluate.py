@@ -17,7 +17,7 @@ from torch import Tensor
 from zerosum import api, distributed, features
 from zerosum.apply.vocode import Vocoder, whole_frames
 from zerosum.cli.options import options
-from zerosum.data import Audio, Captioned, Colouring, Holed, Images, Pairs, Photographs, Tokens, open_data, split
+from zerosum.data import Audio, Captioned, Colouring, Holed, Images, Pairs, Photographs, Tokens, Unpaired, open_data, split
 from zerosum.data.feed import to_float
 from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
@@ -26,7 +26,7 @@ from zerosum.evaluate.holes import hole_figures
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
 from zerosum.evaluate.metrics import CAPTION_METRICS, IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
-from zerosum.evaluate.pairs import pair_figures
+from zerosum.evaluate.pairs import in_channels, pair_figures
 from zerosum.evaluate.path_length import path_length_figure
 from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
 from zerosum.evaluate.retrieval import PROMPT_METRICS, asked_for, retrieval_figure, train_judge
@@ -36,10 +36,11 @@ from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_
 from zerosum.evaluate.sounds import Sounds, sound_figures, vocoder_figures
 from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
 from zerosum.evaluate.text import text_figures
+from zerosum.evaluate.translated import Make, in_batches, translated_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
-from zerosum.game import HasPrompts, HasVocoder
-from zerosum.noise import SeededNoise
+from zerosum.game import HasPrompts, HasReverse, HasVocoder
+from zerosum.noise import SeededNoise, SilentNoise
 from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
@@ -53,6 +54,8 @@ MEASURED = {
 """What is measured on each kind of samples: all that can be, and what is unless said otherwise."""
 LARGEST = 512
 """Pixels a side of what is taken of a photograph that a run is judged by."""
+MOST_PAIRS, MOST_OF_KIND = 1_000, 2_000
+"""Translations, and pictures of the kind that they are meant to be of, that distances are taken between."""
 
 
 @dataclass(frozen=True)
@@ -444,13 +447,53 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
 
     @torch.inference_mode()
     def make(source: Tensor) -> Tensor:
-        return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
+        noise = SeededNoise([chosen.seed] * len(source), sampler.device)
+        return sampler.gan.sample({"source": source.to(sampler.device)}, noise).cpu()
 
-    judged = make, floats, load_perceptual()
+    judged, name, seed = (make, floats, load_perceptual()), sampler.name, chosen.seed
     if settings.has_holes:
-        network, side = features.load(chosen.features, runtime=chosen.runtime), settings.resolution
-        return hole_figures(*judged, network, side, split=named, generator=sampler.name, seed=chosen.seed)
-    return pair_figures(*judged, split=named, generator=sampler.name, seed=chosen.seed)
+        network = features.load(chosen.features, runtime=chosen.runtime)
+        return hole_figures(*judged, network, settings.resolution, split=named, generator=name, seed=seed)
+    figures = pair_figures(*judged, split=named, generator=name, seed=seed)
+    if not isinstance(dataset, Pairs | Colouring):
+        return figures
+    domain, batch = open_domain(settings, sampler.card), dataset.batch(positions[:MOST_PAIRS])
+    if domain is None or min(len(domain), len(positions)) < LEAST:
+        console.print(f"distances to the kind of its targets are left out: they need {LEAST} pairs, and the training data")
+        return figures
+    sources, targets = to_float(batch["source"]), to_float(batch["target"])
+    made = {"": in_batches(make, sources), "source": in_channels(sources, targets.shape[1])}
+    network, back = features.load(chosen.features, runtime=chosen.runtime), back_of(sampler)
+    given = made, sources, targets, network(domain).numpy(), network
+    return figures + translated_figures(*given, back=back, split=named, generator=name, seed=seed)
+
+
+def back_of(sampler: Sampler) -> Make | None:
+    """The other way of a generator that goes both ways."""
+    gan = sampler.gan
+    if not isinstance(gan, HasReverse):
+        return None
+
+    @torch.inference_mode()
+    def back(pictures: Tensor) -> Tensor:
+        return gan.reverse({"source": pictures.to(sampler.device)}, SilentNoise(len(pictures))).cpu()
+
+    return back
+
+
+def open_domain(settings: Data, card: DataCard) -> Tensor | None:
+    """Pictures uint8 `[M, C, H, W]` of the kind that is made, which a run was trained on; None: they are no longer there."""
+    try:
+        dataset = open_data(settings)
+    except FileNotFoundError:
+        return None
+    if dataset.card.content != card.content:
+        return None
+    if isinstance(dataset, Unpaired):
+        side = dataset.sides["b"]
+        return side.batch(choose(len(side), MOST_OF_KIND, 0))["image"]
+    train = split(len(dataset), settings.held_out)[0]
+    return dataset.batch(train[choose(len(train), MOST_OF_KIND, 0)])["target"]
 
 
 def judge_captioned(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
