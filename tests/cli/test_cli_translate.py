@@ -162,7 +162,7 @@ def test_they_are_judged_on_pairs(
 
 
 def test_verbs_of_noise_say_what_to_use(unpaired: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert "translate, colour or inpaint" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
+    assert "translate, colour, inpaint or vocode" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("family", ["pix2pix", "cyclegan"])

@@ -107,7 +107,7 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
     use = f"use it    zerosum sample {folder} -n 64 --out {'sounds' if data.kind == 'audio' else 'grid.png'}{own}"
-    if captions := run.card().captions:
+    if data.kind == "captions" and (captions := run.card().captions):
         use = f"use it    zerosum sample {folder} --prompt {shlex.quote(captions.example)} -n 8 --out grid.png{own}"
     elif data.kind == "tokens":
         use = f"use it    zerosum sample {folder} -n 10{own}"
