@@ -211,7 +211,7 @@ def cell(figure: Figure | None, metric: str) -> str:
     if figure is None or figure.interval is None:
         return ""
     factor = 1000 if metric.startswith("kernel") else 1
-    value, low, high = (f"{number * factor:.4g}" for number in (figure.value, *figure.interval))
+    value, low, high = (f"{round(number * factor, 9):.4g}" for number in (figure.value, *figure.interval))
     return f"{value} ({low} to {high})" if low != high else value
 
 
