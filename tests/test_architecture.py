@@ -10,11 +10,24 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "zerosum"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = ("noise", "game", "schedules", "recipe", "datacard", "caches", "losses", "regularizers", "fidelity")
+WORDS = (
+    "noise",
+    "game",
+    "schedules",
+    "recipe",
+    "datacard",
+    "caches",
+    "losses",
+    "regularizers",
+    "fidelity",
+    "vocabulary",
+    "ngrams",
+    "spectra",
+)
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-RUN = ("run", "sampling", "latents", "pictures", "curves")
+RUN = ("run", "sampling", "latents", "pictures", "sounds", "curves")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report", "studio")
-DOORS = ("api", "judging", "supervision", "choosing", "playing", "cli", "__init__", "__main__")
+DOORS = ("api", "judging", "supervision", "choosing", "sweeping", "playing", "cli", "__init__", "__main__")
 
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORDS, WORDS),
@@ -23,7 +36,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "run": (*WORDS, *TOOLS, "gans"),
     "sampling": (*WORDS, *TOOLS, "gans", "latents", "pictures"),
     "latents": WORDS,
-    "pictures": (),
+    "pictures": WORDS,
+    "sounds": WORDS,
     "curves": (),
     **{verb: (*WORDS, *TOOLS, *RUN, verb) for verb in VERBS},
     **dict.fromkeys(DOORS, (*WORDS, *TOOLS, "gans", *RUN, *VERBS, *DOORS)),

@@ -1,10 +1,14 @@
-"""The steps that the benchmark times side by side are the same: same weights and noise, same losses and gradients."""
+"""The steps that the benchmark times side by side are the same: same weights and noise, same losses and gradients. And what
+the benchmark of translating does by itself."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
 from plain import Plain
 from steps import CASES, copy_players, without_cures
+from translation import TASKS, lasting, make_recipe, threshold
 from zerosum import gans
 
 
@@ -36,3 +40,24 @@ def test_by_hand_and_zerosum_agree(case: str) -> None:
         for mine, other in zip(player.parameters(), network.parameters(), strict=True):
             scale = other.grad.abs().max().item()
             torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=2e-3 * scale + 1e-6)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_longer_run_of_translation_is_stretched_as_a_whole(name: str) -> None:
+    recipe = make_recipe(TASKS[name], Path("tasks"), seed=3)
+    images = recipe.train.images
+    longer = lasting(recipe, 2 * images + 1)
+    assert (longer.train.images, longer.train.seed, longer.data.jitter) == (2 * images, 3, 0)
+    for player, before in recipe.optimisers.items():
+        for share in (0.0, 0.4, 0.7, 1.0):
+            assert longer.optimisers[player].rate(share * 2 * images) == pytest.approx(before.rate(share * images))
+    assert longer.jobs.sample_every == 2 * recipe.jobs.sample_every
+    assert longer.average.half_life.start == 2 * recipe.average.half_life.start
+
+
+def test_the_one_line_is_that_of_the_grey_values() -> None:
+    colours = torch.tensor([[0, 0, 0], [89, 89, 89], [91, 91, 91], [255, 0, 0], [0, 0, 255], [255, 255, 255]])
+    made = threshold((colours / 127.5 - 1).reshape(6, 3, 1, 1))
+    assert made.shape == (6, 3, 1, 1)
+    assert made[:, 0, 0, 0].tolist() == [-1, -1, 1, -1, -1, 1]
+    assert torch.equal(made[:, 0], made[:, 2])

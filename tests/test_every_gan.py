@@ -46,6 +46,8 @@ def given_to(gan: GAN, dataset: Dataset, n: int) -> dict[str, Tensor]:
     """What `n` samples are made from besides noise."""
     if "source" in gan.given:
         return {"source": to_float(dataset.batch(np.arange(n))[gan.takes])}
+    if "caption" in gan.given:
+        return {"caption": dataset.batch(np.arange(n))["caption"]}
     return {"label": label_rows(dataset.card.labels, n, None)} if gan.given else {}
 
 
@@ -79,8 +81,8 @@ def test_tiny_run_leaves_all_a_run_should(finished: Path) -> None:
     recipe = run.recipe()
     assert run.stats()[-1]["images"] >= recipe.train.images
     assert {f"gradient_norm/{player}" for player in recipe.optimisers} <= run.stats()[-1].keys()
-    assert (run.samples_folder / "real.png").is_file()
-    assert len(list(run.samples_folder.glob("[0-9]*.png"))) >= 2
+    assert [sheet.suffix for sheet in run.sheets("real")] == [run.pictures()[-1].suffix]
+    assert len(run.pictures()) >= 2
     assert run.checkpoints()
     report = (finished / "report.html").read_text()
     assert "<script" not in report
@@ -95,11 +97,15 @@ def test_samples_are_a_function_of_seed_and_label_alone(finished: Path) -> None:
         with pytest.raises(ValueError, match="zerosum upscale"):
             sampler.sample(1)
         return
-    many = sampler.sample(70, seed=5)
-    assert many.dtype == (np.uint8 if sampler.gan.makes == "image" else np.float32)
-    assert np.array_equal(many, zerosum.load(finished).sample(70, seed=5))
+    prompt = sampler.card.captions.example if sampler.card.captions else None
+    many = sampler.sample(70, seed=5, prompt=prompt)
+    assert many.dtype.kind == {"image": "u", "tokens": "U"}.get(sampler.gan.makes, "f")
+    assert np.array_equal(many, zerosum.load(finished).sample(70, seed=5, prompt=prompt))
     classes = max(len(sampler.card.labels.classes), 1) if sampler.gan.given else 1
-    later = sampler.sample(classes, seed=5 + 2 * classes)
+    later = sampler.sample(classes, seed=5 + 2 * classes, prompt=prompt)
+    if sampler.gan.makes == "tokens":
+        assert np.array_equal(many[2 * classes : 3 * classes], later)
+        return
     # A product of matrices may round differently for another number of rows: at most one grey level.
     assert np.abs(many[2 * classes : 3 * classes].astype(float) - later.astype(float)).max() <= 1
 
@@ -144,6 +150,11 @@ def test_samples_pass_gradients_to_the_generator(family: str) -> None:
     assert samples.shape == (4, *gan.shapes[gan.makes])
     if gan.makes == "image":
         assert samples.abs().max() <= 1
+    if not samples.is_floating_point():  # tokens have no gradient: what the generator lowers must have one
+        turn = next(turn for turn in gan.turns() if turn.player in gan.sampler)
+        torch.stack(list(turn.loss(dataset.batch(np.arange(4)), 0.5).terms.values())).sum().backward()
+        assert all(parameter.grad is not None for parameter in gan.players()[turn.player].parameters())
+        return
     samples.square().sum().backward()
     assert any(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in gan.parameters())
 
@@ -178,7 +189,7 @@ def test_latents_can_be_seen_and_changed(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wrong_batch_is_refused_in_words(family: str) -> None:
     gan, dataset = gan_and_data(tiny(family))
-    batch = {key: value.float() for key, value in dataset.batch(np.arange(4)).items()}
+    batch = {key: to_float(value) for key, value in dataset.batch(np.arange(4)).items()}
     gan.check(batch)
     with pytest.raises(ValueError, match=f"'{gan.makes}' is missing"):
         gan.check({key: value for key, value in batch.items() if key != gan.makes})

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zerosum import gans
+from zerosum.data.holes import holed_shape
 from zerosum.data.photographs import shapes_of
 from zerosum.game import GAN
 from zerosum.recipe import Recipe, differences
@@ -23,8 +24,16 @@ def build(recipe: Recipe) -> GAN:
         shapes = shapes_of(recipe.data, channels)
     if recipe.data.kind in ("pairs", "colouring"):
         shapes = {"source": (1 if recipe.data.kind == "colouring" else channels, *picture[1:]), "target": picture}
+    if recipe.data.kind == "inpainting":
+        shapes = {"source": holed_shape(picture), "target": picture}
     if recipe.data.kind == "unpaired":
         shapes = {"a": picture, "b": picture}
+    if recipe.data.kind == "captions":
+        shapes = {"image": picture, "caption": (8,), "words": (100,)}
+    if recipe.data.kind == "audio":
+        shapes = {"wave": (1, recipe.data.samples), "label": (10,)}
+    if recipe.data.kind == "tokens":
+        shapes = {"tokens": (recipe.data.num_tokens,), "vocabulary": (recipe.data.vocabulary_size,)}
     with torch.device("meta"):
         return gans.find(recipe.family).gan(recipe.gan, {"point": (2,)} if recipe.data.path in ("ring", "grid") else shapes)
 
@@ -62,4 +71,4 @@ def test_every_family_has_the_recipes_that_everyone_relies_on(name: str) -> None
     assert {"tiny", "cpu"} <= set(recipes)
     tiny = recipes["tiny"]()
     assert tiny.train.images // tiny.train.batch <= 40
-    assert tiny.data.path in ("fashion", "emoji")
+    assert tiny.data.path in ("fashion", "emoji", "sentences", "drums")

@@ -109,3 +109,26 @@ def test_ranking_accuracy_at_its_ends_and_without_gradient() -> None:
     assert losses.ranking_accuracy(low, high).item() == 0
     assert losses.ranking_accuracy(torch.zeros(5), torch.zeros(4)).item() == 0.5
     assert not losses.ranking_accuracy(high, low).requires_grad
+
+
+def test_mismatched_hinge_halves_what_is_wrong() -> None:
+    mismatched = torch.tensor([-3.0, 0.2], dtype=torch.float64)
+    wrong = [mean([max(0, 1 + score) for score in scores.tolist()]) for scores in (FAKE, mismatched)]
+    right = mean([max(0, 1 - score) for score in REAL.tolist()])
+    assert losses.mismatched_hinge_d(REAL, FAKE, mismatched).item() == pytest.approx(right + sum(wrong) / 2)
+    assert losses.mismatched_hinge_d(REAL, FAKE, mismatched[:0]).item() == pytest.approx(right + wrong[0] / 2)
+    inputs = [scores.clone().requires_grad_() for scores in (REAL, FAKE, mismatched)]
+    assert torch.autograd.gradcheck(losses.mismatched_hinge_d, inputs)
+
+
+def test_matching_is_the_cross_entropy_of_both_ways_without_texts_that_are_the_same() -> None:
+    similarity = torch.randn(4, 4, dtype=torch.float64)
+    same = torch.eye(4, dtype=torch.bool)
+    same[0, 2] = same[2, 0] = True
+    expected = 0.0
+    for table in (similarity.tolist(), similarity.T.tolist()):
+        for row, logits in enumerate(table):
+            others = [math.exp(logit) for column, logit in enumerate(logits) if column == row or not same[row, column]]
+            expected -= math.log(math.exp(logits[row]) / sum(others)) / 4
+    assert losses.matching_loss(similarity, same).item() == pytest.approx(expected)
+    assert torch.autograd.gradcheck(lambda values: losses.matching_loss(values, same), [similarity.requires_grad_()])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zerosum.pictures import animation, grid, picture, to_pixels, video
+from zerosum.pictures import animation, grid, picture, spectrograms, to_pixels, video
 
 
 def test_pixels_are_rounded_and_clamped() -> None:
@@ -62,3 +62,25 @@ def test_a_missing_encoder_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ImportError, match=r'pip install "zerosum\[video\]"'):
         video(np.zeros((2, 8, 8, 1), np.uint8))
+
+
+def test_spectrograms_show_when_and_how_high() -> None:
+    time = np.arange(8_192) / 16_000
+    low, high = (np.sin(2 * np.pi * hertz * time) * (time < 0.25) for hertz in (300, 5_000))
+    shown = spectrograms(np.stack([low, high])[:, None].astype(np.float32))
+    assert shown.shape == (2, 64, 64, 1)
+    darkest = shown[:, :, 8:24, 0].mean(2).argmin(1)
+    assert darkest[0] > 48
+    assert darkest[1] < 16, "high ones are above"
+    assert shown[:, :, 36:].min() > 200, "silence is white"
+    quieter = spectrograms(np.stack([low / 10, high / 10])[:, None].astype(np.float32))
+    assert np.abs(quieter.astype(int) - shown).max() <= 2, "each beside its own loudest place"
+
+
+@pytest.mark.parametrize("samples", [64, 100, 1_024, 65_536])
+def test_spectrograms_of_any_length(samples: int) -> None:
+    waves = np.random.default_rng(0).normal(0, 0.1, (3, 2, samples)).astype(np.float32)
+    height, width = spectrograms(waves).shape[1:3]
+    assert height == 64
+    assert 1 <= width <= 100
+    assert (spectrograms(np.zeros((1, 1, samples), np.float32)) == 255).all()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from zerosum.regularizers import (
     clip_weights,
     gradient_penalty,
+    matching_aware_penalty,
     orthogonal_penalty,
     squared_gradient_norm,
     zero_centred_penalty,
@@ -113,3 +114,11 @@ def test_orthogonal_penalty_is_the_paper_s_formula(shape: tuple[int, ...]) -> No
 def test_orthogonal_rows_of_any_length_are_not_penalised() -> None:
     rows = torch.linalg.qr(example(5, 3))[0].T * torch.tensor([[1.0], [20], [0.1]])
     assert orthogonal_penalty([rows]).item() == pytest.approx(0, abs=1e-20)
+
+
+@pytest.mark.parametrize(("apart", "norm"), [(False, 13.0), (True, 5.0 + 12.0)])
+def test_matching_aware_penalty_of_a_linear_critic(apart: bool, norm: float) -> None:
+    images, texts = (example(6, size).requires_grad_() for size in (2, 3))
+    scores = images @ torch.tensor([3.0, 4.0]) + texts @ torch.tensor([0.0, 12.0, 0.0])
+    for power in (1.0, 6.0):
+        assert matching_aware_penalty(scores, images, texts, power, apart).item() == pytest.approx(norm**power, rel=1e-9)

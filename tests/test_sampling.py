@@ -7,7 +7,7 @@ import torch
 from tests.latent_gans import LATENT, LAYERS, Mute, flat, layered
 from torch import Tensor, nn
 
-from zerosum.datacard import DataCard, Labels
+from zerosum.datacard import Captions, DataCard, Labels
 from zerosum.game import GAN, Batch, Turn
 from zerosum.latents import LatentSpace, read_layers
 from zerosum.noise import Noise
@@ -196,3 +196,75 @@ def test_spaces_are_seen_from_how_latents_are_made() -> None:
     assert flat().latent_space() == LatentSpace((LATENT,), "normal")
     assert layered().latent_space() == LatentSpace((LAYERS, LATENT), None)
     assert flat(classes=3).latent_space().distribution == "normal"
+
+
+class Reader(GAN):
+    """A generator that shows how often each of three words was asked for, and its latent."""
+
+    needs, given, reads = frozenset({"image", "caption"}), frozenset({"caption"}), "caption"
+
+    def players(self) -> dict[str, nn.Module]:
+        return {}
+
+    def turns(self) -> list[Turn]:
+        return []
+
+    def understand(self, given: Batch) -> Tensor:
+        return torch.stack([(given["caption"] == word).sum(1) for word in (1, 2, 3)], 1).float()
+
+    def sample(self, given: Batch, noise: Noise) -> Tensor:
+        vectors = given["understood"] if "understood" in given else self.understand(given)
+        return torch.cat([vectors[:, None, :, None] / 4, noise.normal(1, 1, 1).tanh()], 2)
+
+
+def reader() -> Sampler:
+    card = DataCard(
+        9,
+        "",
+        {"image": (1, 4, 1), "caption": (4,), "words": (4,)},
+        captions=Captions(("apple", "green", "red"), 4, "red apple"),
+    )
+    return Sampler(Reader(card.shapes), card)
+
+
+def test_prompts_are_read_and_strange_words_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    plain = reader().sample(3, seed=7, prompt="Red, red apple")
+    assert plain[:, :3, 0, 0].tolist() == [[159, 128, 191]] * 3, "one apple, no green, two reds"
+    assert len(np.unique(plain[:, 3])) == 3, "another seed, another latent"
+    assert not caplog.records
+    assert np.array_equal(reader().sample(3, seed=7, prompt="red red aple apple"), plain)
+    assert caplog.messages == ["'aple' of the prompt 'red red aple apple' was in no caption and is left out; known are apple"]
+
+
+def test_the_way_between_prompts_is_round_and_goes_through_all_of_them() -> None:
+    sampler = reader()
+    way = sampler.between(["red", "green", "apple"], 9, seed=4)
+    for frame, prompt in ((0, "red"), (4, "green"), (8, "apple")):
+        assert np.array_equal(way[frame], sampler.sample(1, seed=4, prompt=prompt)[0])
+    assert (way[:, 3] == way[0, 3]).all(), "one latent all the way"
+    lengths = np.linalg.norm(way[:, :3, 0, 0] / 127.5 - 1, axis=1) * 4
+    assert np.abs(lengths - 1).max() < 0.05
+    one = sampler.interpolate(5, seed=2, prompt="green apple")
+    assert (one[:, :3] == one[0, :3]).all()
+    assert len(np.unique(one[:, 3])) == 5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: reader().sample(1), "this generator makes images of a text: give a prompt, such as 'red apple'"),
+        (
+            lambda: reader().sample(1, prompt="greeen"),
+            "no word of 'greeen' is among the 3 of the captions that were trained on",
+        ),
+        (lambda: reader().sample(1, prompt="..."), "no word of '...' is among"),
+        (lambda: reader().sample(1, prompt="red", label=1), "trained without labels"),
+        (lambda: reader().between(["red"], 5), "at least 2 frames and 2 prompts, not 5 and 1"),
+        (lambda: reader().between(["red", "xyz"], 5), "no word of 'xyz'"),
+        (lambda: flat().sample(1, prompt="red"), "prompt 'red' given, but this generator was trained without captions"),
+        (lambda: flat().between(["red", "green"], 5), "prompt 'red' given, but this generator was trained without captions"),
+    ],
+)
+def test_what_cannot_be_done_with_prompts_is_said(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()

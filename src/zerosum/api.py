@@ -6,9 +6,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -19,17 +21,20 @@ from zerosum.data import Dataset, open_data, split
 from zerosum.data.feed import Feed, to_float
 from zerosum.datacard import DataCard, Labels
 from zerosum.diagnose.examination import Signals
+from zerosum.export import hub
+from zerosum.export.release import Release, is_release
 from zerosum.game import GAN, Batch
 from zerosum.noise import derive_seed
-from zerosum.pictures import picture
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
-from zerosum.run import Run, check_folder, locked, open_run, write
+from zerosum.run import Run, check_folder, locked, open_run
 from zerosum.run import load as load_run
-from zerosum.sampling import Sampler, label_rows
-from zerosum.supervision import Supervisor, softened
-from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job
+from zerosum.sampling import Sampler, finish, label_rows
+from zerosum.supervision import Supervisor, is_examined, softened
+from zerosum.training.estimate import SECONDS, Cost, measure
+from zerosum.training.jobs import checkpoint_job, log_job, sample_job, tensorboard_job, write_sheet
 from zerosum.training.loop import DivergedError, Job, Loop
+from zerosum.training.memory import ShortOfMemoryError, first_sentence, free_unused, guarded, is_shortage, more_parts
 from zerosum.training.progress import Display
 from zerosum.training.state import State, take_over
 
@@ -44,36 +49,84 @@ def load(path: str | Path, family: str | None = None, checkpoint: str | int = "n
     """The trained generator of a run folder, ready to sample from.
 
     Args:
+        path: a run folder; a folder of `zerosum export --to safetensors`; or the name of such a one on the hub, "user/name".
         family: of a run of a GAN of your own, its module (`examples.my_gan`): it is imported only if you name it.
         checkpoint: "newest", "best" (where the run was judged during training), or the images seen.
 
     Raises:
         ValueError: the folder is not a run, or has no such checkpoint.
+        ImportError, OSError: of a name on the hub: huggingface_hub is missing, or the hub cannot be reached.
     """
-    gan, card, name = load_run(Path(path), family, checkpoint)
+    folder = hub.download(str(path)) if hub.is_name(str(path)) else Path(path)
+    if is_release(folder):
+        if checkpoint != "newest":
+            raise ValueError(f"{path} holds one generator: leave the checkpoint {checkpoint} out")
+        gan, card, name = Release(folder).load(family)
+    else:
+        gan, card, name = load_run(folder, family, checkpoint)
     device = distributed.device()
     return Sampler(gan.to(device), card, device, name)
 
 
-def train(recipe: Recipe | str, out: str | Path | None = None, *, console: Console | None = None) -> Sampler:
+def train(
+    recipe: Recipe | str,
+    out: str | Path | None = None,
+    *,
+    console: Console | None = None,
+    watch: Callable[[int], bool] = lambda images: False,
+) -> Sampler:
     """Train a recipe to its end, or resume it where it was left, and return the trained generator.
 
     Args:
         recipe: a whole recipe, or the name of one, such as "dcgan:cpu".
         out: the run folder; where none is given, runs/ and the recipe's name. An unfinished run of the same recipe is resumed.
         console: where progress is shown.
+        watch: called after every step with the images seen; True stops the training as Ctrl-C does.
 
     Raises:
         ValueError: the recipe, its data and the folder do not fit together.
         DivergedError: a loss or a weight became NaN or infinite.
-        KeyboardInterrupt: stopped by Ctrl-C or a termination signal, after a checkpoint has been saved.
+        KeyboardInterrupt: stopped by Ctrl-C, a termination signal or `watch`, after a checkpoint has been saved.
     """
     folder = default_folder(recipe if isinstance(recipe, str) else recipe.family) if out is None else Path(out)
     recipe = gans.get_recipe(recipe) if isinstance(recipe, str) else recipe
     with distributed.world():
-        _train(recipe, folder, console or Console(quiet=distributed.rank() > 0))
+        _train(recipe, folder, console or Console(quiet=distributed.rank() > 0), watch)
         distributed.barrier()
     return load(folder, recipe.family)
+
+
+def estimate(recipe: Recipe, folder: Path, seconds: float = SECONDS) -> Cost:
+    """What training a recipe to its end, or going on in the run folder, will cost. Nothing is written there.
+
+    Raises:
+        ValueError, ShortOfMemoryError: as `train`.
+    """
+    with distributed.world(), TemporaryDirectory() as elsewhere, warnings_only():
+        device, run = distributed.device(), Run(Path(elsewhere) / "run")
+        judge = judging.load_judge(recipe.jobs, device)
+        dataset = _open_data_once(recipe)
+        train, held_out = split(len(dataset), recipe.data.held_out)
+        open_run(run.folder, recipe, dataset.card)
+        left = recipe.train.images - max((int(found.name) for found in Run(folder).checkpoints()), default=0)
+        own, display = spared(recipe, Run(folder)), Display(Console(quiet=True), 0, recipe.train.images)
+        while True:
+            state = make_state(own, dataset, device)
+            if judge:
+                judging.check(judge, state.gan, dataset)
+            supervisor = Supervisor(run, own, dataset, train, held_out, state.gan.makes, display.judge)
+            jobs = make_jobs(own, run, dataset, state, display, device, judge, supervisor)
+            with closing(make_feed(own, dataset, train, device)) as feed:
+                loop, shortage = make_loop(own, state, feed, (), lambda images: False), ""
+                try:
+                    return measure(loop, jobs, max(left, 0), seconds)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_shortage(error):
+                        raise
+                    shortage = first_sentence(error)
+            own = replace(own, train=replace(own.train, micro_batches=finer(loop, shortage)))
+            del state, jobs, feed, loop
+            free_unused()
 
 
 def default_folder(name: str) -> Path:
@@ -81,7 +134,7 @@ def default_folder(name: str) -> Path:
     return Path("runs") / re.sub(r"\W+", "-", name)
 
 
-def _train(recipe: Recipe, folder: Path, console: Console) -> None:
+def _train(recipe: Recipe, folder: Path, console: Console, look: Callable[[int], bool]) -> None:
     device, first, training = distributed.device(), distributed.rank() == 0, recipe.train
     if first:
         check_folder(folder)
@@ -91,9 +144,8 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
     state = make_state(recipe, dataset, device)
     if judge:
         judging.check(judge, state.gan, dataset)
+    make_feed(recipe, dataset, train, device).close()  # refuses batches that cannot be cut before anything is written
     with ExitStack() as stack:
-        feed = make_feed(recipe, dataset, train, device)
-        stack.callback(feed.close)
         if first:
             stack.enter_context(locked(folder))
             open_run(folder, recipe, dataset.card)
@@ -103,8 +155,8 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
         stopped = stack.enter_context(stop_on_signal())
         while True:
             resume(run, recipe, state, device)
-            display = Display(console, state.images, training.images)
-            supervisor = Supervisor(run, recipe, dataset, train, held_out, state.gan.makes, display.judge)
+            display, own = Display(console, state.images, training.images), spared(recipe, run)
+            supervisor = Supervisor(run, own, dataset, train, held_out, state.gan.makes, display.judge)
             if state.images >= training.images or supervisor.has_converged():
                 log.info("%s. To train it further, %s", *how_it_ended(run, state.images, training.images))
                 return
@@ -112,15 +164,28 @@ def _train(recipe: Recipe, folder: Path, console: Console) -> None:
 
             def watch(images: int, display: Display = display, supervisor: Supervisor = supervisor) -> bool:
                 display.advance(images)
-                return stopped.is_set() or supervisor.ending is not None
+                return stopped.is_set() or supervisor.ending is not None or look(images)
 
-            every, precision = recipe.jobs.log_every, training.precision
-            loop = Loop(state, feed, training.images, training.seed, recipe.average, jobs, every, watch, precision)
-            with display:
-                again = play(loop, run, supervisor)
+            with closing(make_feed(own, dataset, train, device)) as feed, display:
+                again = play(make_loop(own, state, feed, jobs, watch), run, supervisor)
             if not again:
                 return
+            del state, jobs, feed
+            free_unused()
             state = make_state(recipe, dataset, device)
+
+
+def make_loop(recipe: Recipe, state: State, feed: Feed, jobs: Sequence[Job], watch: Callable[[int], bool]) -> Loop:
+    """The loop that plays the recipe to its end."""
+    training = recipe.train
+    every, precision = recipe.jobs.log_every, training.precision
+    return Loop(state, feed, training.images, training.seed, recipe.average, jobs, every, watch, precision)
+
+
+def spared(recipe: Recipe, run: Run) -> Recipe:
+    """The recipe with the micro-batches that the run has come to where memory was too short."""
+    found = [shortage["micro_batches"] for shortage in run.shortages()]
+    return replace(recipe, train=replace(recipe.train, micro_batches=max([recipe.train.micro_batches, *found])))
 
 
 def make_state(recipe: Recipe, dataset: Dataset, device: torch.device) -> State:
@@ -160,15 +225,21 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
     """Run the loop, and leave a report and a word of explanation however it ends.
 
     Returns:
-        Whether the run diverged, has been brought back to where it was healthy, and is to be played again.
+        Whether the run is to be played again: it diverged and has been brought back to where it was healthy, or memory was too
+        short and batches are to be cut into more parts.
 
     Raises:
         DivergedError: with the last good checkpoint and what to do.
+        ShortOfMemoryError: they cannot be cut any further, or there are several processes.
         KeyboardInterrupt: stopped before the end, after a checkpoint.
     """
-    first, state, reason = distributed.rank() == 0, loop.state, ""
+    first, state, reason, shortage = distributed.rank() == 0, loop.state, "", ""
     try:
         loop.run()
+    except (RuntimeError, MemoryError) as error:
+        if not is_shortage(error):
+            raise
+        shortage = first_sentence(error)
     except DivergedError as error:
         reason = f"training diverged {error}"
         if first:
@@ -179,6 +250,9 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
         if first:
             with suppress(OSError):  # never in front of what has just gone wrong
                 write_report(run)
+    if shortage:
+        cut_finer(run, loop, shortage)
+        return True
     if reason or distributed.any_rank(supervisor.ending == "diverging"):
         distributed.barrier()
         if first:
@@ -191,6 +265,38 @@ def play(loop: Loop, run: Run, supervisor: Supervisor) -> bool:
         log.info("stopped at %s images; the same command goes on from there", f"{state.images:,}")
         raise KeyboardInterrupt
     return False
+
+
+def finer(loop: Loop, shortage: str) -> int:
+    """The micro-batches into which batches are to be cut, for memory was too short.
+
+    Raises:
+        ShortOfMemoryError: they cannot be cut further, or other processes would have to agree.
+    """
+    processes, batch = distributed.world_size(), loop.state.batch
+    parts = more_parts(batch, processes, len(loop.feed.own))
+    if parts is None or processes > 1:
+        cure = f"start a new run with --train.micro-batches {parts}"
+        if parts is None:
+            cure = f"batches of {batch} cannot be cut any further: choose a smaller --data.resolution or narrower networks"
+        raise ShortOfMemoryError(f"out of memory at {loop.state.images:,} images: {shortage}; {cure}")
+    return parts
+
+
+def cut_finer(run: Run, loop: Loop, shortage: str) -> None:
+    """Write down into how many more parts batches are cut from the last checkpoint on, for memory was too short.
+
+    Raises:
+        ShortOfMemoryError: as `finer`.
+    """
+    parts, images = finer(loop, shortage), loop.state.images
+    back_to = max((int(folder.name) for folder in run.checkpoints()), default=0)
+    run.add_shortage({"images": images, "reason": shortage, "back_to": back_to, "micro_batches": parts})
+    log.warning(
+        "out of memory at %s images: %s. Back to %s images, and on with batches of %d in %d parts instead of %d, "
+        "as with --train.micro-batches %d",
+        *(f"{images:,}", shortage, f"{back_to:,}", loop.state.batch, parts, len(loop.feed.own), parts),
+    )
 
 
 def how_it_ended(run: Run, images: int, length: int) -> tuple[str, str]:
@@ -211,6 +317,8 @@ def build_gan(recipe: Recipe, card: DataCard, device: torch.device) -> GAN:
         raise ValueError(f"the recipe's gan settings are a {type(recipe.gan).__name__}, {family.name} has its own Config")
     torch.manual_seed(derive_seed(recipe.train.seed, "weights"))
     gan = family.gan(recipe.gan, card.shapes)
+    if gan.rate not in (None, card.rate):
+        raise ValueError(f"gan.rate is {gan.rate} Hz, but the data has {card.rate} Hz: set data.rate and gan.rate to the same")
     if "label" in gan.needs:
         check_labels(card.labels, gan.needs_classes, recipe.data.path)
     if recipe.train.channels_last:
@@ -248,7 +356,13 @@ def resume(run: Run, recipe: Recipe, state: State, device: torch.device) -> None
         state.load_state_dict(saved)
         log.info("resumed %s at %s images", run.folder, f"{state.images:,}")
     elif recipe.train.start:
-        start_from(Run(Path(recipe.train.start)), recipe.family, state, device)
+        origin = Run(Path(recipe.train.start))
+        if origin.recipe_file.is_file() and origin.card().vocabulary != run.card().vocabulary:
+            raise ValueError(
+                f"train.start {origin.folder} was trained with another vocabulary: give the data.path and the data.vocabulary, "
+                "data.vocabulary_size and data.text that it was given"
+            )
+        start_from(origin, recipe.family, state, device)
     if distributed.rank() == 0:
         run.cut_rows(state.images)
         run.cut_best(state.images)
@@ -317,25 +431,30 @@ def make_jobs(
         given = {"label": (label_rows(labels, n, None) if labels.classes else real["label"]).to(device)}
     if "source" in state.gan.given:
         given = {"source": to_float(real[state.gan.takes].to(device))}
+    given |= {key: real[key].to(device) for key in state.gan.given - {"label", "source"}}
     if distributed.rank() == 0:
-        names = {"real": state.gan.makes} | ({"source": state.gan.takes} if "source" in state.gan.given else {})
+        names = {"real": state.gan.makes}
+        if "source" in state.gan.given and state.gan.takes != state.gan.makes:
+            names["source"] = state.gan.takes
         for name, key in names.items():
             shown = real[key]
-            pixels = shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else shown.numpy()
-            write(run.samples_folder / f"{name}.png", picture(pixels, columns))
-    sample = sample_job(run, every.sample_every, given, n, columns, device)
+            values = (
+                shown.permute(0, 2, 3, 1).numpy() if shown.dim() == 4 else finish(state.gan, shown, dataset.card.vocabulary)
+            )
+            write_sheet(run, name, values, columns, dataset.card.rate)
+    sample = guarded(sample_job(run, every.sample_every, given, n, columns, device, dataset.card))
     if distributed.rank() == 0 and state.step == 0:
         sample.run(state, {})
     jobs = [
         log_job(run, every.log_every, state.images, display.show),
         sample,
         *([judging.judge_job(judge, run, recipe, dataset, display.show)] if judge else []),
-        # The doctor compares what is made of noise with what is real: not yet what is made of a picture.
-        *([] if "source" in state.gan.given else [supervisor.job]),
+        *([supervisor.job] if is_examined(state.gan, recipe.data) else []),
         checkpoint_job(run, every.checkpoint_every, every.keep),
         report_job(run, every.sample_every),
     ]
-    return [*jobs, tensorboard_job(run, every.log_every)] if every.tensorboard else jobs
+    jobs += [tensorboard_job(run, every.log_every)] if every.tensorboard else []
+    return [guarded(job) for job in jobs]
 
 
 def report_job(run: Run, every: int) -> Job:
@@ -380,6 +499,17 @@ def logged_to(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         handler.close()
+        log.setLevel(level)
+
+
+@contextmanager
+def warnings_only() -> Iterator[None]:
+    """Keep what zerosum logs from being seen, but for warnings."""
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
         log.setLevel(level)
 
 

@@ -21,6 +21,8 @@ SIGNALS = {
     "duplicates": "variety of samples/duplicates",
     "copies": "variety of samples/copies",
     "label_agreement": "agreement with labels/samples",
+    "error": "difference to targets/held-out pairs",
+    "error_train": "difference to targets/training pairs",
 }
 """What is drawn of the doctor's findings: panel/name."""
 PANELS_LAST = ("rate", "images_per_second")

@@ -3,11 +3,15 @@
 import difflib
 import math
 import operator
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from pydantic import TypeAdapter
+
+from zerosum.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,51 @@ class Labels:
         return [(float(label[column.name]) - column.mean) / column.scale for column in self.columns]
 
 
+def split_words(text: str) -> list[str]:
+    """The words of a text in small letters: runs of letters and digits; Chinese and Japanese characters one by one."""
+    return re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+", text.lower())
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What the numbers of a caption `[N, length]` mean: 0 fills up, word i of `words` is i + 1."""
+
+    words: tuple[str, ...]
+    """Of the captions that are trained on, in order."""
+    length: int
+    """Words of a caption that count; those after it are left out."""
+    example: str
+    """One of the captions."""
+
+    def numbers(self, text: str) -> list[int]:
+        """The numbers of a text's known words, filled up to the length."""
+        known = [self._places[word] + 1 for word in split_words(text) if word in self._places][: self.length]
+        return known + [0] * (self.length - len(known))
+
+    def unknown(self, text: str) -> dict[str, list[str]]:
+        """The words of a text that are not known, each with known ones that look like it.
+
+        Raises:
+            ValueError: none is known.
+        """
+        words = split_words(text)
+        strange = {
+            word: difflib.get_close_matches(word, self.words, n=3, cutoff=0.75) for word in words if word not in self._places
+        }
+        if len(strange) == len(set(words)):
+            near = sorted({other for others in strange.values() for other in others})
+            hint = f"; did you mean {', '.join(near)}?" if near else "."
+            raise ValueError(
+                f"no word of {text!r} is among the {len(self.words):,} of the captions that were trained on{hint} "
+                f"A caption there is {self.example!r}"
+            )
+        return strange
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {word: place for place, word in enumerate(self.words)}
+
+
 @dataclass(frozen=True)
 class DataCard:
     """The identity of a prepared data set."""
@@ -72,8 +121,16 @@ class DataCard:
     content: str
     """sha256 of the prepared examples and labels: the same data gives the same content, wherever it lies."""
     shapes: dict[str, tuple[int, ...]]
-    """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}."""
+    """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}. With
+    "caption": (T,) comes "words": (V,), how many numbers its words may be; with "tokens": (T,) "vocabulary": (V,), how many
+    numbers tokens may be."""
     labels: Labels = Labels()
+    captions: Captions | None = None
+    """Of captions: what the numbers of their words mean."""
+    rate: int = 0
+    """Of sounds: samples in a second; 0: there are none."""
+    vocabulary: Vocabulary | None = None
+    """Of text: what its tokens mean."""
 
     def to_json(self) -> str:
         """The card as JSON text."""

@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from torch import Tensor, nn
 
 from zerosum.noise import Noise
+from zerosum.spectra import Mel
 
 Batch = dict[str, Tensor]
-"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]} ..."""
+"""Named tensors of N examples: {"image": [N, C, H, W] in [-1, 1], "label": [N, L]}, {"point": [N, 2]},
+{"wave": [N, C, T] in [-1, 1]} ..."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one example under each key of a batch, N left out."""
@@ -60,6 +62,8 @@ class GAN(nn.Module, ABC):
     """Whether labels must be classes, one-hot; else they may also be attributes or continuous values."""
     makes: str = "image"
     """The batch key whose distribution is learned."""
+    rate: int | None = None
+    """Of a family whose networks or losses depend on the rate of sounds: samples in a second; None: it does not matter."""
     takes: str = "source"
     """Of a family that is given a "source": the batch key that has sources."""
     sampler: ClassVar[tuple[str, ...]] = ("generator",)
@@ -150,8 +154,30 @@ class HasReach(Protocol):
 
 
 @runtime_checkable
+class HasVocoder(Protocol):
+    """A GAN that makes sounds from their log-mel features."""
+
+    mel: Mel
+    """What the features are."""
+
+    def vocode(self, features: Tensor) -> Tensor:
+        """Sounds `[N, 1, F * hop]` in [-1, 1] from features `[N, bands, F]`."""
+
+
+@runtime_checkable
 class HasReverse(Protocol):
     """A GAN that makes pictures of one kind from another, and also the other way round."""
 
     def reverse(self, given: Batch, noise: Noise) -> Tensor:
         """Pictures of the kind of `takes` from sources of the kind of `makes`, `[N, C, H, W]` in [-1, 1]."""
+
+
+@runtime_checkable
+class HasPrompts(Protocol):
+    """A GAN that makes samples of texts. What `understand` makes of them may be given in their place, as "understood"."""
+
+    reads: str
+    """The batch key that has texts: "caption"."""
+
+    def understand(self, given: Batch) -> Tensor:
+        """Texts as vectors `[N, L]`, between which there is a way."""

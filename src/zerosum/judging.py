@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from zerosum import distributed, features
-from zerosum.data import Dataset, Images
+from zerosum.data import Captioned, Dataset, Images
 from zerosum.evaluate.figures import HIGHER_IS_BETTER, LOWER_IS_BETTER, Figure, from_plain, shown_name, to_plain
 from zerosum.evaluate.metrics import needed, read_metrics
 from zerosum.evaluate.runner import LEAST, METRICS
@@ -84,7 +84,7 @@ def check(judge: Judge, gan: GAN, dataset: Dataset) -> None:
     Raises:
         ValueError: not images, too few, or metrics per class without classes.
     """
-    if gan.makes != "image" or not isinstance(dataset, Images):
+    if gan.makes != "image" or not isinstance(dataset, Images | Captioned):
         raise ValueError("jobs.evaluate_every: the judge looks at images, which this run does not make; leave it out")
     if len(dataset) < LEAST:
         raise ValueError(f"jobs.evaluate_every: at least {LEAST} real images are needed to judge by, not {len(dataset)}")
@@ -98,7 +98,7 @@ def judge_job(judge: Judge, run: Run, recipe: Recipe, dataset: Dataset, show: Sh
     Every process takes its share of the samples, the first one measures. A run that is stopped between two evaluations is not
     judged once more, so that a resumed run has the same evaluations as one that was never stopped.
     """
-    assert isinstance(dataset, Images)
+    assert isinstance(dataset, Images | Captioned)
     device, network, needs = judge.network.device, judge.network, judge.needs
     with unmoved(device):
         real = data_examples(dataset, network, 2 * judge.num_samples, SEED, needs=needs, labels=dataset.card.labels)

@@ -5,7 +5,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, relu, softplus
 
 
 def minimax_d(real: Tensor, fake: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -77,6 +77,29 @@ def relativistic_average_d(real: Tensor, fake: Tensor) -> Tensor:
 def relativistic_average_g(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log(1 - s(D(x) - E[D(G)]))] - E[log s(D(G) - E[D(x)])], s the sigmoid (Wang et al. 2018, ESRGAN, eq. 2)."""
     return softplus(real - fake.mean()).mean() + softplus(real.mean() - fake).mean()
+
+
+def mismatched_hinge_d(real: Tensor, fake: Tensor, mismatched: Tensor) -> Tensor:
+    """E[max(0, 1 - D(x, e))] + (E[max(0, 1 + D(G(z, e), e))] + E[max(0, 1 + D(x, e'))]) / 2 (Tao et al. 2022, eq. 2).
+
+    Args:
+        real, fake: scores beside the right captions.
+        mismatched: scores of real images beside other captions than theirs; there may be none.
+    """
+    wrong = relu(1 + mismatched).mean() if mismatched.numel() else mismatched.sum()
+    return relu(1 - real).mean() + (relu(1 + fake).mean() + wrong) / 2
+
+
+def matching_loss(similarity: Tensor, same: Tensor) -> Tensor:
+    """-E[log P(text | image)] - E[log P(image | text)], P over the batch (the sentence part of DAMSM, Xu et al. 2018, eq. 12).
+
+    Args:
+        similarity: `[N, N]` of images (rows) and texts, those on the diagonal belonging together; the logits of P.
+        same: bool `[N, N]`: other places where the text is the same, which are no mismatches and left out.
+    """
+    own = torch.arange(len(similarity), device=similarity.device)
+    logits = similarity.masked_fill(same & ~torch.eye(len(own), dtype=torch.bool, device=own.device), -torch.inf)
+    return cross_entropy(logits, own) + cross_entropy(logits.T, own)
 
 
 def ranking_accuracy(real: Tensor, fake: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ class KeptNoise(Noise):
         self.place = 0
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.drawn[0][1]) if self.drawn else len(self.source)
 
     def normal(self, *shape: int) -> Tensor:
         return self._next("normal", shape)

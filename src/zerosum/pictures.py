@@ -1,4 +1,4 @@
-"""Samples as files: sheets, plots, animations, videos, arrays."""
+"""Samples as files: sheets, plots, animations, videos, arrays, lines of text."""
 
 import importlib
 import io
@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from zerosum.spectra import Mel, log_mel
+
 Pixels = NDArray[np.uint8]
-Samples = NDArray[np.uint8] | NDArray[np.float32]
+Samples = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.str_]
 
 LEAST_VIDEO = 256
 """Pixels a side to which smaller frames of a video are enlarged, for players blur small ones."""
+
+BANDS, DECIBELS = 64, 80.0
+"""Of spectrograms: pixels from the lowest frequency to the highest, and from the loudest place to white."""
+SILENCE = -2.0
+"""The log-mel feature that the loudest place is taken to have at least, so that silence stays white."""
+SMALLEST_WINDOW = 128
+"""Samples of the window of a spectrogram, at least."""
 
 
 def to_pixels(images: Tensor) -> Pixels:
@@ -33,6 +42,22 @@ def grid(images: Pixels, columns: int = 8, gap: int = 2) -> Pixels:
         top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image
     return sheet
+
+
+def spectrograms(waves: NDArray[np.float32]) -> Pixels:
+    """Log-mel spectrograms of waves `[N, C, T]`, uint8 `[N, 64, frames, 1]`: low ones below, 80 dB from white to black.
+
+    Each is drawn beside its own loudest place, unless it is silent; time in about 64 frames, frequencies from 0 to half the
+    rate, whatever that is.
+    """
+    wave = torch.from_numpy(waves).mean(1)
+    size = max(SMALLEST_WINDOW, min(512, wave.shape[1] // 16 * 2))
+    hop = max(2, wave.shape[1] // BANDS // 2 * 2)
+    wave = torch.nn.functional.pad(wave, (0, max(size - wave.shape[1], 0)))
+    features = log_mel(wave, Mel(rate=16_000, size=max(size, hop), hop=hop, bands=BANDS, high=8_000.0))
+    loudest = features.amax((1, 2), keepdim=True).clamp(min=SILENCE)
+    shade = 1 + (features - loudest) * (20 / np.log(10) / DECIBELS)
+    return to_pixels(1 - 2 * shade.clamp(0, 1).flip(1)[:, None])
 
 
 def interleaved(columns: Sequence[Samples]) -> Samples:
@@ -55,12 +80,26 @@ def scatter(points: NDArray[np.float32]) -> bytes:
 
 
 def picture(samples: Samples, columns: int = 8, gap: int = 2) -> bytes:
-    """Samples as one PNG file: a grid of images, or a plot of points."""
+    """Samples as one PNG file: a grid of images, of spectrograms of sounds, or a plot of points."""
+    if samples.ndim == 3:
+        samples = spectrograms(samples.astype(np.float32, copy=False))
     if samples.ndim != 4:
         return scatter(samples.astype(np.float32, copy=False))
     stream = io.BytesIO()
     to_image(grid(samples.astype(np.uint8, copy=False), columns, gap)).save(stream, "png")
     return stream.getvalue()
+
+
+def sheet(samples: Samples, columns: int = 8) -> tuple[str, bytes]:
+    """Samples as one file to look at, and how its name ends: .txt for texts, a line each, else .png."""
+    if samples.dtype.kind == "U":
+        return ".txt", lines(samples)
+    return ".png", picture(samples, columns)
+
+
+def lines(texts: Samples) -> bytes:
+    """Texts `[N]` as a file, a line each."""
+    return "".join(f"{text}\n" for text in texts.tolist()).encode()
 
 
 def animation(frames: Samples, kind: str, milliseconds: int = 50) -> bytes:
@@ -104,5 +143,5 @@ def archive(samples: Samples) -> bytes:
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """Pixels `[H, W, C]` with 1 or 3 channels as a Pillow image."""
+    """Pixels `[H, W, C]` with 1 or 3 channels, or 2 or 4 with transparency, as a Pillow image."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

@@ -89,11 +89,29 @@ class Data:
     """Which data, and how it is prepared."""
 
     path: str = "fashion"
-    """A folder, archive or file of images, or the name of embedded data: fashion, emoji, ring, grid."""
-    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired"] = "images"
+    """A folder, archive or file of images, a folder or archive of sounds, a file or folder of text, or the name of embedded
+    data: fashion, emoji, ring, grid, drums, sentences."""
+    kind: Literal["images", "photographs", "pairs", "colouring", "unpaired", "inpainting", "captions", "tokens", "audio"] = (
+        "images"
+    )
     """What the examples are: images brought to one size; of photographs of any size random crops, with what a degradation makes
     of them; pairs of pictures of one thing, from two sub-folders or side by side in one file; colouring: grey and coloured
-    pairs made of any images; or unpaired: pictures of two kinds that need not belong together."""
+    pairs made of any images; unpaired: pictures of two kinds that need not belong together; inpainting: any images with
+    holes to be filled; captions: images with texts; tokens: lines of text; or audio: sounds."""
+    captions: str = ""
+    """Of captions: where the texts are, such as captions.jsonl, with names relative to the images. Empty: in metadata.jsonl or
+    metadata.csv, or of photo.png in photo.txt, a caption a line."""
+    caption_column: str = ""
+    """Of captions: the column of the metadata that has them, texts or lists of texts. Empty: caption, captions, text or
+    prompt."""
+    text: Literal["lines", "running"] = "lines"
+    """Of tokens: an example is a line, or a slice of the text, whose line ends are then spaces."""
+    vocabulary: Literal["words", "characters", "bpe"] = "words"
+    """Of tokens: what they are. bpe: pieces of words, learned from the data (needs the extra: pip install "zerosum[text]")."""
+    vocabulary_size: int = 5_000
+    """Of tokens: at most so many, the commonest, one of which is the end; examples with others are left out."""
+    num_tokens: int = 20
+    """Of tokens: in an example; longer lines are cut there."""
     sides: tuple[str, str] = ("A", "B")
     """Of pairs and unpaired: the sub-folders (or classes) of what is given and of what is to be made of it. In a file that
     shows both, A is the left half and B the right one: B A goes from right to left."""
@@ -104,8 +122,24 @@ class Data:
     """Width and height of the prepared images, in pixels; of photographs, of the crops."""
     scale: Literal[1, 2, 4] = 4
     """Of photographs: how many times smaller the sources are than the crops."""
-    degradation: Literal["bicubic", "real", "old"] = "bicubic"
-    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, or a print's age."""
+    degradation: Literal["bicubic", "real", "old", "holes"] = "bicubic"
+    """Of photographs: what makes them worse: reduction alone, the blur, noise and JPEG of Real-ESRGAN, a print's age, or holes,
+    for inpainting."""
+    holes: Literal["mixed", "strokes", "boxes", "halves"] = "mixed"
+    """Of inpainting, and of photographs with holes: strokes of a brush, boxes of a quarter to half of the sides, halves of the
+    picture, or mixed: one of these."""
+    rate: int = 16_000
+    """Of audio: samples in a second, to which sounds are resampled."""
+    samples: int = 16_384
+    """Of audio: length of the slices that are trained on."""
+    channels: Literal["mono", "stereo"] = "mono"
+    """Of audio: mix channels down to one, or keep two."""
+    slices: Literal["start", "random"] = "start"
+    """Of audio: where slices are taken from sounds that are longer; what is looked at are always the beginnings."""
+    short: Literal["pad", "skip"] = "pad"
+    """Of audio: add silence to sounds that are shorter than a slice, or leave them out."""
+    trim: float = 0.0
+    """Of audio: cut off both ends what is quieter than the loudest sample by more than so many decibels; 0: nothing."""
     fit: Literal["crop", "letterbox"] = "crop"
     """How an image that is not square becomes so: its centre, or all of it with bars."""
     colour: Literal["auto", "grey", "rgb"] = "auto"
@@ -123,21 +157,45 @@ class Data:
         if not self.path.strip():
             raise ValueError("data.path is empty: give a folder, an archive, a file, or the name of embedded data")
         not_negative(held_out=self.held_out, jitter=self.jitter)
+        not_negative(trim=self.trim)
+        if not 1_000 <= self.rate <= 384_000 or self.samples < 64:
+            raise ValueError(
+                f"data.rate must be from 1,000 to 384,000 Hz and data.samples at least 64, not {self.rate} and {self.samples}"
+            )
+        if self.kind == "audio" and self.mirror:
+            raise ValueError("data.mirror is for images, not for sounds: leave it out")
         if self.sides[0] == self.sides[1]:
             raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
         if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):
             raise ValueError(f"data.jitter is for pairs, colouring and unpaired, not for data.kind {self.kind}: set it to 0")
+        if self.kind != "captions" and (self.captions or self.caption_column):
+            raise ValueError(
+                f"data.captions and data.caption_column are for data.kind captions, not for {self.kind}: leave them out"
+            )
+        if self.kind == "tokens" and self.mirror:
+            raise ValueError("data.mirror is for images, and text is not mirrored: leave it out")
+        if not 3 <= self.vocabulary_size <= 65_536:
+            raise ValueError(f"data.vocabulary_size must be between 3 and 65,536 tokens, not {self.vocabulary_size}")
+        if not 2 <= self.num_tokens <= 4_096:
+            raise ValueError(f"data.num_tokens must be between 2 and 4,096, not {self.num_tokens}")
         if self.kind == "unpaired" and self.held_out:
             raise ValueError(
                 f"data.held_out must be 0 for unpaired data, not {self.held_out}: nothing is examined by them there"
             )
         if not 4 <= self.resolution <= 4096:
             raise ValueError(f"data.resolution must be between 4 and 4096 pixels, not {self.resolution}")
+        if self.kind == "photographs" and self.degradation == "holes" and self.scale > 1:
+            raise ValueError(f"data.degradation holes leaves photographs at their size: set data.scale to 1, not {self.scale}")
         if self.kind == "photographs" and self.resolution % (4 * self.scale):
             raise ValueError(
                 f"data.resolution of photographs must be a multiple of {4 * self.scale} at data.scale {self.scale}, "
                 f"not {self.resolution}"
             )
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether the examples are pictures with holes, for inpainting."""
+        return self.kind == "inpainting" or (self.kind == "photographs" and self.degradation == "holes")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -40,6 +40,21 @@ def gradient_penalty(score: Scorer, real: Tensor, fake: Tensor, centre: float = 
     return ((squared_norm + 1e-12).sqrt() - centre).square().mean() if centre else squared_norm.mean()
 
 
+def matching_aware_penalty(scores: Tensor, images: Tensor, texts: Tensor, power: float = 6.0, apart: bool = False) -> Tensor:
+    """E[norm^power], norm that of D's gradient at real images and their texts (Tao et al. 2022, eq. 3). Times k, 2 there.
+
+    Args:
+        scores: what D gave for them, any shape with N first.
+        images, texts: `[N, ...]`, with `requires_grad` set before they were scored.
+        apart: the norm is |grad_x D| + |grad_e D|, as the paper writes it, and not that of both together, as in its code.
+    """
+    gradients = torch.autograd.grad(scores.sum(), (images, texts), create_graph=True)
+    squared = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
+    if apart:  # the root's derivative is infinite at 0
+        return (squared + 1e-12).sqrt().sum(0).pow(power).mean()
+    return squared.sum(0).pow(power / 2).mean()
+
+
 def path_lengths(images: Tensor, latents: Tensor, noise: Tensor) -> Tensor:
     """|J^T y| of every sample `[N]`, J = d(image)/d(latent): how far images move with latents (Karras et al. 2020, eq. 4).
 

@@ -18,6 +18,7 @@ STYLE = """
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
 img { max-width: 100%; image-rendering: pixelated } .newest { width: 32rem }
+pre { font: inherit; white-space: pre-wrap; margin: 0 } figure pre { max-height: 20rem; overflow: auto; font-size: 12px }
 .row { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; width: 15rem } figcaption { opacity: .7 }
 .curves { background: #fff; border-radius: 6px; padding: .5rem; image-rendering: auto }
 table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; border-bottom: 1px solid #8884 }
@@ -35,10 +36,10 @@ def write_report(run: Run) -> Path:
         f"<style>{STYLE}</style><h1>{title}</h1>",
         f"<p>{images:,} of {recipe['train']['images']:,} images seen; trained on {card.num_examples:,} examples.</p>",
         diagnosis(run.diagnoses()),
-        f"<h2>Newest samples</h2><img class='newest' src='{embed(pictures[-1])}' alt='samples'>" if pictures else "",
+        f"<h2>Newest samples</h2>{shown(pictures[-1], 'samples', 'newest')}" if pictures else "",
         "<h2>Curves</h2>" + curves(stats),
         "<h2>Samples over time</h2><p>The same latents, as the run went on; last, real data.</p><div class='row'>",
-        *(figure(picture) for picture in [*thin(pictures, MAX_PICTURES), run.samples_folder / "real.png"]),
+        *(figure(picture) for picture in [*thin(pictures, MAX_PICTURES), *run.sheets("real")]),
         "</div><h2>Settings</h2>" + table(list(flatten(recipe))),
         "<h2>Environment</h2>" + table(list(flatten(json.loads((run.folder / "environment.json").read_text())))),
     ]
@@ -78,11 +79,16 @@ def curves(stats: list[dict[str, float]]) -> str:
 
 
 def figure(picture: Path) -> str:
-    """A captioned picture, empty if the file is not there."""
-    if not picture.is_file():
-        return ""
+    """A captioned sheet."""
     caption = f"{int(picture.stem):,} images" if picture.stem.isdigit() else "real data"
-    return f"<figure><img src='{embed(picture)}' alt='{caption}'><figcaption>{caption}</figcaption></figure>"
+    return f"<figure>{shown(picture, caption)}<figcaption>{caption}</figcaption></figure>"
+
+
+def shown(sheet: Path, name: str, kind: str = "") -> str:
+    """A picture, or the lines of a text."""
+    if sheet.suffix == ".txt":
+        return f"<pre class='{kind}'>{html.escape(sheet.read_text(encoding='utf-8'))}</pre>"
+    return f"<img class='{kind}' src='{embed(sheet)}' alt='{name}'>"
 
 
 def embed(picture: Path) -> str:

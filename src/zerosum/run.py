@@ -1,6 +1,6 @@
 """The run folder: what a training leaves behind and all that comes after reads. Data, never code.
 
-    recipe.json  data.json  environment.json  log.txt  stats.jsonl  diagnosis.jsonl  recoveries.json  report.html
+    recipe.json  data.json  environment.json  log.txt  stats.jsonl  diagnosis.jsonl  recoveries.json  memory.json  report.html
     samples/000064000.png
     checkpoints/000064000/{state.pt, average.safetensors, checksums.json}
     checkpoints/best/000064000/{average.safetensors, metrics.json, checksums.json}
@@ -40,8 +40,10 @@ log = logging.getLogger("zerosum.run")
 T = TypeVar("T")
 
 CHECKPOINT_FILES = ("average.safetensors", "state.pt")
+SHEETS = (".png", ".txt")
+"""How the names of sheets of samples end."""
 BEST_FILES = ("average.safetensors", "metrics.json")
-ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.broken")
+ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.captions", "data.broken")
 """Fields that may change when a run is resumed: they do not touch what has been trained. Data is compared by content."""
 
 
@@ -68,7 +70,8 @@ class Run:
 
     @property
     def samples_folder(self) -> Path:
-        """Grids of samples from fixed latents, named by images seen; real.png, and source.png of pictures from pictures."""
+        """Sheets of samples from fixed latents, named by images seen: pictures, or .txt of text; real.png or real.txt, and
+        source.png of pictures from pictures."""
         return self.folder / "samples"
 
     def plain_recipe(self) -> dict[str, Any]:
@@ -96,12 +99,7 @@ class Run:
         Raises:
             ValueError: see `plain_recipe`, or the family is of the user's own and not named.
         """
-        plain = self.plain_recipe()
-        name = plain["family"]
-        if name not in gans.names() and name != family:
-            raise ValueError(f"{self.folder} is a run of {name}, a module of its own: if you trust it, say --family {name}")
-        with naming_damage(self.recipe_file):
-            return Recipe.from_plain(plain, gans.find(name).config)
+        return read_recipe(self.plain_recipe(), self.recipe_file, family)
 
     def card(self) -> DataCard:
         """What data the run was started with.
@@ -134,11 +132,7 @@ class Run:
         Raises:
             ValueError: recoveries.json is damaged.
         """
-        file = self.folder / "recoveries.json"
-        if not file.is_file():
-            return []
-        with naming_damage(file):
-            return list(json.loads(file.read_text()))
+        return read_list(self.folder / "recoveries.json")
 
     def add_recovery(self, recovery: Mapping[str, Any]) -> None:
         """Write down a recovery, and drop the checkpoints after the images it goes back to."""
@@ -147,9 +141,25 @@ class Run:
             if int(folder.name) > recovery["back_to"]:
                 shutil.rmtree(folder)
 
+    def shortages(self) -> list[dict[str, Any]]:
+        """When memory was too short so far: where, where the run went back to, and the micro-batches from there on.
+
+        Raises:
+            ValueError: memory.json is damaged.
+        """
+        return read_list(self.folder / "memory.json")
+
+    def add_shortage(self, shortage: Mapping[str, Any]) -> None:
+        """Write down that memory was too short."""
+        write(self.folder / "memory.json", json.dumps([*self.shortages(), shortage], indent=2))
+
     def pictures(self) -> list[Path]:
-        """The grids of samples, oldest first."""
-        return sorted(self.samples_folder.glob("[0-9]*.png"), key=lambda picture: int(picture.stem))
+        """The sheets of samples, oldest first: pictures, or texts."""
+        return sorted(self.sheets("[0-9]*"), key=lambda file: int(file.stem))
+
+    def sheets(self, name: str) -> list[Path]:
+        """The sheets of such a name: pictures, or texts."""
+        return [file for suffix in SHEETS for file in self.samples_folder.glob(f"{name}{suffix}")]
 
     def checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""
@@ -341,7 +351,8 @@ def open_run(folder: Path, recipe: Recipe, card: DataCard) -> Run:
     if checkpoints:
         refuse_changes(run, recipe, card)
     elif has_changed(run, recipe, card):
-        (folder / "recoveries.json").unlink(missing_ok=True)
+        for name in ("recoveries.json", "memory.json"):
+            (folder / name).unlink(missing_ok=True)
     if checkpoints and int(checkpoints[-1].name) >= recipe.train.images:
         return run
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -451,9 +462,31 @@ def load(folder: Path, family: str | None = None, checkpoint: str | int = "newes
     run = Run(folder)
     recipe, card = run.recipe(family), run.card()
     weights, name = run.read_average(checkpoint)
-    gan = gans.find(recipe.family).gan(recipe.gan, card.shapes).for_sampling()
+    gan = for_sampling(recipe, card)
     gan.load_state_dict(weights)
     return gan, card, name
+
+
+def read_recipe(plain: Mapping[str, Any], file: Path, family: str | None = None) -> Recipe:
+    """The recipe that a file holds.
+
+    Args:
+        plain: the file's content, parsed.
+        family: see `Run.recipe`.
+
+    Raises:
+        ValueError: see `Run.recipe`.
+    """
+    name = plain["family"]
+    if name not in gans.names() and name != family:
+        raise ValueError(f"{file.parent} is of {name}, a module of its own: if you trust it, say --family {name}")
+    with naming_damage(file):
+        return Recipe.from_plain(plain, gans.find(name).config)
+
+
+def for_sampling(recipe: Recipe, card: DataCard) -> GAN:
+    """The generator of a recipe for such data, frozen and on the CPU, with weights yet to be read."""
+    return gans.find(recipe.family).gan(recipe.gan, card.shapes).for_sampling()
 
 
 @contextmanager
@@ -492,6 +525,18 @@ def replacing(target: Path) -> Iterator[Path]:
             flush(target.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def read_list(file: Path) -> list[dict[str, Any]]:
+    """The list in a JSON file, empty if it is not there.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if not file.is_file():
+        return []
+    with naming_damage(file):
+        return list(json.loads(file.read_text()))
 
 
 def append_row(file: Path, row: Mapping[str, Any]) -> None:

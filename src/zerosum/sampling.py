@@ -1,22 +1,28 @@
 """A trained generator -> samples, interpolations, sheets. A sample depends on its own seed, label and settings alone."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from zerosum.datacard import DataCard, Labels
-from zerosum.game import GAN, Batch, HasLatents
+from zerosum.game import GAN, Batch, HasLatents, HasPrompts
 from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
 from zerosum.pictures import Samples, interleaved, to_pixels
+from zerosum.vocabulary import Vocabulary
 
 Label = int | str | Mapping[str, float]
 Kind = Literal["spherical", "linear"]
 Draw = Callable[[slice, Batch, Noise], Tensor]
 """(which of the samples, what they are given, their noise) -> their latents."""
+
+log = logging.getLogger("zerosum")
 
 BATCH = 64
 """Samples made at once."""
@@ -26,6 +32,7 @@ class Settings(TypedDict, total=False):
     """What a sample may be asked for besides its seed; see `Sampler.sample`."""
 
     label: Label | None
+    prompt: str | None
     truncation: float | None
     truncation_layers: int | None
     shift: Tensor | None
@@ -49,27 +56,36 @@ class Sampler:
         *,
         seed: int = 0,
         label: Label | None = None,
+        prompt: str | None = None,
         truncation: float | None = None,
         truncation_layers: int | None = None,
         shift: Tensor | None = None,
+        temperature: float | None = None,
+        prefix: str = "",
     ) -> Samples:
-        """`n` samples: images uint8 `[N, H, W, C]`, points float32 `[N, 2]`. Sample i is that of seed + i.
+        """`n` samples: images uint8 `[N, H, W, C]`, sounds float32 `[N, C, T]`, points float32 `[N, 2]`, texts `[N]`. Sample i
+        is that of seed + i.
 
         Args:
             label: of a conditional generator: a class by number or name, or {column: value}; None: every class in turn.
+            prompt: of a generator of texts: what is to be seen; words that it does not know are said and left out.
             truncation: better samples of less variety: of a latent z its largest absolute value, of a mapped latent w the
                 share of the way from the mean w, 1 for all of it; None: as they come.
             truncation_layers: of a latent per layer, how many of the first are truncated; None: all.
             shift: added to the latents, `[L]` or `[layers, L]`: a direction times a strength.
+            temperature: of text: under 1 likelier words, above 1 more varied ones; None: 1.
+            prefix: of text: what every sample begins with.
 
         Raises:
-            ValueError: a label that the generator does not have, or none where it must be given; a change of latents that
-                there are not, or out of range.
+            ValueError: a label that the generator does not have, or none where it must be given, and so a prompt; a change of
+                latents that there are not, or out of range; a temperature or prefix that it cannot be given.
         """
         if n < 1:
             raise ValueError(f"the number of samples must be at least 1, not {n}")
         draw = self._draw(truncation, truncation_layers, shift)
-        return finish(self.gan, self.draw(range(seed, seed + n), label, draw))
+        given = self.given(n, label, prompt) | self._wording(n, temperature, prefix)
+        made = generate(self.gan, given, lambda part: self._noise(range(seed, seed + n)[part]), n, draw)
+        return finish(self.gan, made, self.card.vocabulary)
 
     def sweep(self, n: int, columns: Sequence[Settings], *, seed: int = 0) -> Samples:
         """A sheet row by row, `[n * columns, ...]`: row i is of seed + i, in column j as `sample` makes it with columns[j].
@@ -137,6 +153,7 @@ class Sampler:
         seed: int = 0,
         stops: int = 2,
         label: Label | None = None,
+        prompt: str | None = None,
         kind: Kind | None = None,
         truncation: float | None = None,
         truncation_layers: int | None = None,
@@ -146,6 +163,7 @@ class Sampler:
 
         Args:
             label: of a conditional generator, the same for all frames; None: the first class.
+            prompt: of a generator of texts, the same for all frames; see `between` for the way from one to another.
             kind: "spherical" goes through the noise, along a sphere where it is normal and straight where it is uniform;
                 "linear" goes straight through the latents. None: linear where latents are mapped from noise (w), for their
                 space is made to be straight; else spherical, for only there latents look as they did in training.
@@ -153,6 +171,8 @@ class Sampler:
         Raises:
             ValueError: fewer than 2 frames or stops; or as `sample`.
         """
+        if self.gan.makes == "tokens":
+            raise ValueError("there is no way between two texts: an interpolation is for images")
         if n < 2 or stops < 2:
             raise ValueError(f"an interpolation needs at least 2 frames and 2 stops, not {n} and {stops}")
         if kind is None:
@@ -175,7 +195,28 @@ class Sampler:
             return torch.lerp(start, end, noise.share.reshape(-1, *[1] * (start.dim() - 1)))
 
         draw = self._draw(truncation, truncation_layers, shift, straight if kind == "linear" else None)
-        return finish(self.gan, generate(self.gan, self._given_alike(n, label), noise, n, draw))
+        return finish(self.gan, generate(self.gan, self._given_alike(n, label, prompt), noise, n, draw))
+
+    def between(self, prompts: Sequence[str], n: int, *, seed: int = 0) -> Samples:
+        """`n` frames on the way from prompt to prompt, along a sphere, all with the latent of one seed: uint8 `[N, H, W, C]`.
+
+        Raises:
+            ValueError: fewer than 2 frames or prompts, or as `sample`.
+        """
+        if n < 2 or len(prompts) < 2:
+            raise ValueError(f"an interpolation needs at least 2 frames and 2 prompts, not {n} and {len(prompts)}")
+        given = [self.given(1, None, prompt) for prompt in prompts]
+        assert isinstance(self.gan, HasPrompts)
+        with torch.no_grad():
+            stops = torch.cat([self.gan.understand(own) for own in given])
+        way = torch.linspace(0, len(prompts) - 1, n, device=stops.device)
+        leg = way.long().clamp(max=len(prompts) - 2)
+        share = (way - leg)[:, None]
+        lengths = torch.lerp(stops[leg].norm(dim=1), stops[leg + 1].norm(dim=1), share[:, 0])[:, None]
+        vectors = normalize(torch.lerp(stops[leg], stops[leg + 1], share), dim=1) * lengths
+        seeds = [seed] * n
+        made = generate(self.gan, {"understood": vectors}, lambda part: SeededNoise(seeds[part], self.device), n)
+        return finish(self.gan, made)
 
     def synthesise(
         self, latents: Tensor, *, label: Tensor | None = None, seed: int = 0, shift: Tensor | None = None
@@ -224,27 +265,77 @@ class Sampler:
         """
         return self._latents()
 
-    def draw(self, seeds: range, label: Label | None = None, draw: Draw | None = None) -> Tensor:
+    def draw(self, seeds: range, label: Label | None = None, draw: Draw | None = None, prompt: str | None = None) -> Tensor:
         """Samples as the generator gives them: images float32 `[N, C, H, W]` in [-1, 1]."""
-        given = self.given(len(seeds), label)
+        given = self.given(len(seeds), label, prompt)
         return generate(self.gan, given, lambda part: SeededNoise(seeds[part], self.device), len(seeds), draw)
 
-    def given(self, n: int, label: Label | None) -> Batch:
+    def given(self, n: int, label: Label | None, prompt: str | None = None) -> Batch:
         """What the generator must be given for `n` samples.
 
         Raises:
-            ValueError: a label that it does not have, or it must be given more than a label.
+            ValueError: a label that it does not have, no prompt or one of which it knows no word, or it must be given more.
         """
         if "source" in self.gan.given:
-            raise ValueError("this generator makes pictures from pictures: use zerosum upscale, restore, translate or colour")
+            raise ValueError(
+                "this generator makes pictures from pictures, or sounds from spectra: use zerosum upscale, restore, translate, "
+                "colour, inpaint or vocode"
+            )
         if label is not None and "label" not in self.gan.given:
             Labels().encode(label)
+        if isinstance(self.gan, HasPrompts):
+            return {key: value.expand(n, -1) for key, value in self._read_prompt(prompt).items()}
+        if prompt is not None:
+            raise ValueError(f"prompt {prompt!r} given, but this generator was trained without captions; leave the prompt out")
         if "label" not in self.gan.given:
             return {}
         return {"label": label_rows(self.card.labels, n, label).to(self.device)}
 
-    def _given_alike(self, n: int, label: Label | None) -> Batch:
-        given = self.given(1, label)
+    def read(self, texts: Sequence[str]) -> Batch:
+        """Texts as a generator of texts is given them; words that it does not know are left out."""
+        assert self.card.captions is not None
+        return {"caption": torch.tensor([self.card.captions.numbers(text) for text in texts], device=self.device)}
+
+    def _read_prompt(self, prompt: str | None) -> Batch:
+        captions = self.card.captions
+        assert captions is not None
+        if prompt is None:
+            raise ValueError(f"this generator makes images of a text: give a prompt, such as {captions.example!r}")
+        for word, near in captions.unknown(prompt).items():
+            hint = f"; known are {', '.join(near)}" if near else ""
+            log.warning("%r of the prompt %r was in no caption and is left out%s", word, prompt, hint)
+        return self.read([prompt])
+
+    def _noise(self, seeds: Sequence[int]) -> SeededNoise:
+        return SeededNoise(seeds, self.device)
+
+    def _wording(self, n: int, temperature: float | None, prefix: str) -> Batch:
+        """How texts are to be written, where something is asked for.
+
+        Raises:
+            ValueError: no text is made; a temperature that is not above 0; a prefix that is too long or of unknown tokens.
+        """
+        vocabulary, wording = self.card.vocabulary, Batch()
+        if temperature is None and not prefix:
+            return wording
+        if vocabulary is None or self.gan.makes != "tokens":
+            raise ValueError("temperature and prefix are for generators of text, which this is not: leave them out")
+        if temperature is not None:
+            if not 0 < temperature < float("inf"):
+                raise ValueError(f"a temperature must be above 0, not {temperature}; 1 is as it was trained")
+            wording["temperature"] = torch.full((n,), temperature, device=self.device)
+        if prefix:
+            try:
+                tokens = vocabulary.encode(prefix)
+            except ValueError as error:
+                raise ValueError(f"prefix {prefix!r}: {error}") from None
+            if len(tokens) >= (length := self.gan.shapes["tokens"][0]):
+                raise ValueError(f"prefix {prefix!r} has {len(tokens)} tokens, and whole texts have {length}: shorten it")
+            wording["prefix"] = torch.tensor([tokens] * n, device=self.device).reshape(n, -1)
+        return wording
+
+    def _given_alike(self, n: int, label: Label | None, prompt: str | None = None) -> Batch:
+        given = self.given(1, label, prompt)
         return {key: value.expand(n, *value.shape[1:]) for key, value in given.items()}
 
     def _own_latents(self, part: slice, given: Batch, noise: Noise) -> Tensor:
@@ -316,6 +407,12 @@ def generate(gan: GAN, given: Batch, noise: Callable[[slice], Noise], n: int, dr
     return torch.cat(made)
 
 
-def finish(gan: GAN, samples: Tensor) -> Samples:
-    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, points as float32 `[N, 2]`."""
+def finish(gan: GAN, samples: Tensor, vocabulary: Vocabulary | None = None) -> Samples:
+    """Samples as a user wants them: images as pixels uint8 `[N, H, W, C]`, texts as `[N]`, the others as float32.
+
+    Args:
+        vocabulary: of tokens.
+    """
+    if vocabulary is not None and not samples.is_floating_point():
+        return np.array([vocabulary.decode(row) for row in samples.tolist()])
     return to_pixels(samples) if samples.dim() == 4 else samples.cpu().numpy()

@@ -13,7 +13,7 @@ from zerosum.data import Dataset
 from zerosum.diagnose.examination import Reference, Signals, examine
 from zerosum.diagnose.verdict import CURES, HEALTHY, Diagnosis, Players, converged, diagnose
 from zerosum.game import GAN
-from zerosum.recipe import GANConfig, Optimiser, Recipe
+from zerosum.recipe import Data, GANConfig, Optimiser, Recipe
 from zerosum.run import Run
 from zerosum.schedules import Schedule
 from zerosum.training.loop import Job
@@ -113,6 +113,11 @@ class Supervisor:
         )
 
 
+def is_examined(gan: GAN, data: Data) -> bool:
+    """Whether the doctor examines such a run: not one that mends what is spoilt anew each time, mostly into what it was."""
+    return "source" not in gan.given or data.kind in ("pairs", "colouring", "unpaired")
+
+
 def history(run: Run) -> list[Signals]:
     """What was found in a run so far."""
     return [Signals.from_row(row) for row in run.diagnoses()]
@@ -122,8 +127,9 @@ def make_players(gan: GAN, optimisers: Mapping[str, Optimiser], config: GANConfi
     """The players, with their learning rates and the cures that their family accepts."""
     rates = {name: max(optimiser.rate.start, optimiser.rate.end) for name, optimiser in optimisers.items()}
     cures = frozenset(name for name, value in CURES.items() if takes(config, name, value))
+    judges = tuple(name for name in rates if name not in gan.sampler)
     return Players(
-        rates, tuple(name for name in rates if name not in gan.sampler), cures if gan.makes == "image" else cures - {"augment"}
+        rates, judges, cures if gan.makes == "image" else cures - {"augment"}, images=gan.makes not in ("tokens", "wave")
     )
 
 

@@ -140,7 +140,7 @@ def test_where_pictures_go(tmp_path: Path) -> None:
         targets_of(files, inputs)
     with pytest.raises(ValueError, match="lies there and is to be read"):
         targets_of(files, inputs, overwrite=True)
-    with pytest.raises(ValueError, match="two pictures would become"):
+    with pytest.raises(ValueError, match="two files would become"):
         targets_of([*files, inputs / "b.bmp"], out)
     out.mkdir()
     (out / "a.jpg").write_bytes(b"")

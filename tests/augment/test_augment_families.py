@@ -20,7 +20,7 @@ from zerosum.training.buffers import PartwiseBuffers
 from zerosum.training.loop import Loop
 from zerosum.training.state import State
 
-SHAPES = {"image": (1, 16, 16), "label": (10,)}
+SHAPES = {"image": (1, 16, 16), "label": (10,), "caption": (4,), "words": (20,)}
 EAGER = Stabilisers(augment="ada", augment_target=-0.9, augment_images=400)
 """Raises the probability whenever one score in twenty is positive."""
 
@@ -33,8 +33,8 @@ def family(name: str, cures: Stabilisers) -> GAN:
 
 def losses(gan: GAN) -> list[Loss]:
     torch.manual_seed(1)
-    batch = {"image": torch.rand(6, 1, 16, 16), "label": torch.eye(10)[:6]}
-    return [turn.loss(batch, 0.0) for turn in gan.turns() if turn.every == 1]
+    batch = {"image": torch.rand(6, 1, 16, 16), "label": torch.eye(10)[:6], "caption": torch.randint(1, 20, (6, 4))}
+    return [turn.loss(batch, 0.0) for turn in gan.turns() if turn.every == 1 and turn.player != "matcher"]
 
 
 def test_none_changes_nothing_draws_nothing_and_keeps_nothing() -> None:

@@ -18,7 +18,7 @@ import zerosum
 from zerosum.api import build_gan
 from zerosum.cli import main
 from zerosum.game import GAN
-from zerosum.noise import FreshNoise
+from zerosum.noise import FreshNoise, SilentNoise
 from zerosum.run import Run
 
 CPU = torch.device("cpu")
@@ -209,6 +209,72 @@ def test_what_is_no_rrdbnet_is_refused_in_words(tmp_path: Path, capfd: pytest.Ca
     compact = {f"body.{number}.weight": torch.zeros(4, 4, 3, 3) for number in range(4)}
     torch.save({"params": compact}, tmp_path / "compact.pth")
     assert "of no known generator" in refused(capfd, tmp_path / "compact.pth", "--out", tmp_path / "x")
+
+
+def saved(path: Path, tensors: dict[str, Tensor]) -> Path:
+    torch.save(tensors, path)
+    return path
+
+
+def made_of(folder: Path, source: Tensor, back: bool = False) -> Tensor:
+    gan: Any = zerosum.load(folder).gan
+    return (gan.reverse if back else gan.sample)({"source": source}, SilentNoise(len(source)))  # type: ignore[no-any-return]
+
+
+def test_the_authors_unet_gives_their_pictures_and_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = golden("pix2pix")
+    generator, discriminator = (saved(tmp_path / f"net_{player}.pth", weights("pix2pix", player)) for player in "GD")
+    folder = imported(tmp_path / "run", generator, "--discriminator", str(discriminator))
+    assert "zerosum translate" in capsys.readouterr().out
+    assert note(folder)["format"] == "cyclegan-pix2pix"
+    close(made_of(folder, theirs["io.x"]), theirs["io.g"])
+    close(whole(folder).discriminator(torch.cat([theirs["io.x"], theirs["io.g"]], 1)), theirs["io.d"])  # type: ignore[operator]
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / "in.png")
+    assert main(["translate", str(folder), str(tmp_path / "in.png"), "--out", str(tmp_path / "out")]) == 0
+    with Image.open(tmp_path / "out" / "in.png") as image:
+        assert image.size == (50, 40)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_cyclegans_generator_alone_goes_one_way(early: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Early versions saved statistics of instance norms, which nothing used."""
+    theirs, tensors = golden("cyclegan"), weights("cyclegan", "G")
+    extra = {"model.2.running_mean": torch.ones(4), "model.2.num_batches_tracked": torch.tensor(3)} if early else {}
+    folder = imported(tmp_path / "run", saved(tmp_path / "horse2zebra.pth", tensors | extra))
+    close(made_of(folder, theirs["io.x"]), theirs["io.g"])
+    assert zerosum.load(folder).gan.makes == "target"
+    assert main(["translate", str(folder), "x.png", "--out", str(tmp_path / "out"), "--reverse"]) == 2
+    assert "goes one way" in capfd.readouterr().err
+
+
+def test_both_generators_of_a_cyclegan_go_both_ways(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    theirs, tensors = golden("cyclegan"), weights("cyclegan", "G")
+    there, back = saved(tmp_path / "G_A.pth", tensors), saved(tmp_path / "G_B.pth", {k: -v for k, v in tensors.items()})
+    folder = imported(tmp_path / "run", there, "--back", str(back))
+    close(made_of(folder, theirs["io.x"]), theirs["io.g"])
+    assert not torch.allclose(made_of(folder, theirs["io.x"], back=True), theirs["io.g"], atol=0.01)
+    assert {"back_file", "back_sha256"} <= note(folder).keys()
+    close(made_of(imported(tmp_path / "turned", back, "--back", str(there)), theirs["io.x"], back=True), theirs["io.g"])
+    out = ("--out", tmp_path / "x")
+    judge = saved(tmp_path / "D.pth", weights("cyclegan", "D"))
+    assert "leave --discriminator out" in refused(capfd, there, "--back", back, "--discriminator", judge, *out)
+    wide = saved(tmp_path / "wide.pth", tensors | {"model.1.weight": torch.zeros(5, 3, 7, 7)})
+    assert "do not fit together" in refused(capfd, there, "--back", wide, *out)
+    assert "--back is for CycleGAN" in refused(capfd, state_dicts("dcgan", tmp_path)[0], "--back", back, *out)
+
+
+def test_what_their_generators_have_and_ours_have_not(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tensors, out = weights("pix2pix", "G"), ("--out", tmp_path / "x")
+    no_norm = {name: value for name, value in tensors.items() if ".model.2." not in name}
+    assert "no batch norm" in refused(capfd, saved(tmp_path / "a.pth", no_norm), *out)
+    lab = tensors | {"model.model.3.weight": torch.zeros(8, 2, 4, 4), "model.model.3.bias": torch.zeros(2)}
+    assert "gives 2 channels" in refused(capfd, saved(tmp_path / "b.pth", lab), *out)
+    more = tensors | {"model.model.1.model.9.weight": torch.zeros(3)}
+    assert "unlike ours" in refused(capfd, saved(tmp_path / "c.pth", more), *out)
+    grey = tensors | {"model.model.0.weight": tensors["model.model.0.weight"][:, :1]}
+    folder = imported(tmp_path / "grey", saved(tmp_path / "d.pth", grey))
+    assert Run(folder).card().shapes == {"source": (1, 32, 32), "target": (3, 32, 32)}
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.fixture

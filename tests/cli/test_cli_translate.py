@@ -148,9 +148,30 @@ def test_they_are_judged_on_pairs(
     assert json.loads((paired / "metrics.json").read_text())["psnr"]["num_real"] == 4
     assert "psnr (source)" in told(capfd, 0, "evaluate", colouring)
     assert "has no pairs to judge" in told(capfd, 2, "evaluate", unpaired)
-    assert "40 pairs" in told(capfd, 0, "evaluate", unpaired, "--against", folders)
+    assert "left out" in text, "4 pairs are too few"
+    assert "40 pairs" in told(capfd, 0, "evaluate", unpaired, "--against", folders, "--features", "lite0@32")
+    found = json.loads((unpaired / "metrics.json").read_text())
+    for metric in ("retrieval", "frechet (lite0@32)", "kernel distance (lite0@32)"):
+        assert found[metric]["num_fake"] == found[f"{metric} (source)"]["num_fake"] == 40
+    assert found["kernel distance (lite0@32)"]["num_real"] > 40, "all pictures of the kind that it was trained on"
+    assert found["cycle"]["value"] > 0
+    told(capfd, 0, "evaluate", paired, "--against", folders, "--features", "lite0@32")
+    found = json.loads((paired / "metrics.json").read_text())
+    assert found["kernel distance (lite0@32)"]["num_real"] == 36
+    assert "cycle" not in found
 
 
 def test_verbs_of_noise_say_what_to_use(unpaired: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert "translate or colour" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
-    assert "use zerosum evaluate" in told(capfd, 2, "doctor", unpaired)
+    assert "translate, colour, inpaint or vocode" in told(capfd, 2, "sample", unpaired, "--out", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("family", ["pix2pix", "cyclegan"])
+def test_the_doctor_examines_them(family: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = train(family, tmp_path / "run", "--jobs.diagnose-every", "8")
+    rows = [json.loads(line) for line in (run / "diagnosis.jsonl").read_text().splitlines()]
+    assert [row["images"] for row in rows] == [8, 16]
+    assert {row["verdict"] for row in rows} == {"learning"}
+    assert all(0 < row["distance"] < 1 and row["accuracy"] is not None for row in rows)
+    assert all(("error" in row) == (family == "pix2pix") for row in rows), "of pairs alone"
+    assert "verdict: learning" in told(capfd, 0, "doctor", run)
+    assert "Verdict: learning" in (run / "report.html").read_text()

@@ -106,7 +106,7 @@ def test_it_is_judged_beside_bicubic_on_what_was_held_out(run: Path, photos: Pat
     assert found["ssim"]["num_real"] == 4
     assert found["psnr"]["generator"].startswith("run at 16 images")
     assert "40 photographs" in told(capfd, 0, "evaluate", run, "--against", photos, "--out", run / "others.json")
-    assert "psnr, psnr-y, ssim, perceptual; leave it out" in told(capfd, 2, "evaluate", run, "--metrics", "kid")
+    assert "psnr, psnr-y, ssim, ms-ssim, perceptual; leave it out" in told(capfd, 2, "evaluate", run, "--metrics", "kid")
 
 
 def test_verbs_of_noise_and_of_the_doctor_say_what_to_use(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -30,9 +30,19 @@ def test_emoji_at_its_own_and_another_resolution() -> None:
     assert open_data(Data(path="emoji", resolution=64)).card.shapes["image"] == (3, 64, 64)
 
 
+def test_drums_of_five_classes() -> None:
+    dataset = open_data(Data(path="drums", kind="audio", samples=8_000))
+    assert (len(dataset), dataset.card.shapes) == (70, {"wave": (1, 8_000), "label": (5,)})
+    assert dataset.card.labels.classes == ("cymbal", "kick", "snare", "tabla", "tom")
+    batch = dataset.batch(np.arange(70))
+    assert batch["label"].sum(0).tolist() == [8, 18, 11, 26, 7]
+    assert (batch["wave"].abs().amax((1, 2)) > 0.01).all()
+
+
 def test_it_is_small_and_has_its_licences() -> None:
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 7e6
     assert "Zalando" in (FOLDER / "fashion" / "LICENSE").read_text()
+    assert "CC0 1.0" in (FOLDER / "drums" / "LICENSE").read_text()
     notice = (FOLDER / "emoji" / "LICENSE").read_text()
     assert all(words in notice for words in ("Apache License", "emoji-datasource-google 16.0.0", "Cal Henderson"))

@@ -104,9 +104,9 @@ def test_label_errors(root: Path) -> None:
 
 def test_metadata_errors(root: Path) -> None:
     write(root, [*rows(), {"file_name": "9.png"}])
-    refuse(root, r"metadata.jsonl line 5 names '9.png', but there is no such image: add it, or remove the line")
+    refuse(root, r"metadata.jsonl names '9.png' \(line 5\), but there is no such image: add it, or remove the line")
     write(root, rows()[:-1])
-    refuse(root, r"metadata.jsonl has no row for 1 of 4 images, such as 'sub/3.png': add them")
+    refuse(root, r"metadata.jsonl has no row for 1 of 4 images: 'sub/3.png'; add them")
     write(root, [*rows(), rows()[0]])
     refuse(root, r"line 5 names '0.png' again, after line 1: remove one of the two")
     write(root, [*rows(), {"label": "a"}])

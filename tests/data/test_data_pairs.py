@@ -131,6 +131,25 @@ def test_a_turned_picture_has_the_size_that_it_is_seen_at(tmp_path: Path) -> Non
     assert len(open_data(settings(tmp_path / "data"))) == 1
 
 
+def test_of_an_animation_the_first_frame_is_paired_and_cmyk_becomes_rgb(folders: Path) -> None:
+    first, second = (Image.fromarray(pixels(number)) for number in (3, 90))
+    (folders / "A" / "3.png").unlink()
+    first.save(folders / "A" / "3.gif", save_all=True, append_images=[second])
+    flat = np.full((16, 16, 3), (200, 40, 90), np.uint8)
+    (folders / "B" / "4.png").unlink()
+    Image.fromarray(flat).convert("CMYK").save(folders / "B" / "4.jpg", quality=100)
+    dataset = open_data(settings(folders))
+    assert dataset.card.shapes == {"source": (3, 16, 16), "target": (3, 16, 16)}
+    places = {name: place for place, name in enumerate(sorted(str(number) for number in range(12)))}
+    batch = everything(dataset)
+    shown = np.asarray(first.quantize(256).convert("RGB")).astype(int)
+    made = batch["source"][places["3"]].permute(1, 2, 0).numpy()
+    assert np.abs(made - shown).mean() < 20, "the first frame, in the colours of a GIF"
+    assert np.abs(made - np.asarray(second).astype(int)).mean() > 40
+    difference = batch["target"][places["4"]].permute(1, 2, 0).numpy().astype(int) - flat
+    assert np.abs(difference).max() <= 4
+
+
 def test_colouring_takes_the_colours_away() -> None:
     data = Data(path="emoji", kind="colouring", resolution=32)
     dataset = open_data(data)

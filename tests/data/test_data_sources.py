@@ -204,7 +204,7 @@ def test_damaged_archives(folder: Path, tmp_path: Path) -> None:
 def test_images_beside_sub_folders_have_no_class(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     Image.new("L", (8, 8)).save(folder / "top.png")
     assert load(folder).card.labels.width == 0
-    assert "1 of 7 images lie outside of sub-folders, so no image has a class" in caplog.text
+    assert "1 of 7 images lie outside of sub-folders, so none has a class" in caplog.text
 
 
 def test_metadata_is_found_in_the_only_folder_and_not_ignored_elsewhere(folder: Path) -> None:

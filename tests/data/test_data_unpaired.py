@@ -55,6 +55,20 @@ def test_classes_of_labelled_data_are_sides_too() -> None:
     assert set(batch) == {"a", "b"}
 
 
+def test_animations_and_cmyk_pictures_are_read_and_broken_ones_left_out(
+    folders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Image.new("RGB", (12, 12), (value,) * 3) for value in (40, 220)]
+    frames[0].save(folders / "A" / "05.gif", save_all=True, append_images=frames[1:])
+    Image.new("CMYK", (12, 12), (0, 0, 0, 155)).save(folders / "B" / "12.jpg", quality=100)
+    (folders / "A" / "06.png").write_bytes(b"nothing")
+    dataset = open_data(settings(folders))
+    batch = dataset.batch(np.arange(13))
+    assert batch["a"][:6, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 40]
+    assert abs(int(batch["b"][12, 0, 0, 0]) - 100) <= 2
+    assert "06.png" in caplog.text
+
+
 def test_what_is_wrong_is_said(folders: Path) -> None:
     with pytest.raises(ValueError, match="no sub-folders trainA and trainB, but only A, B: name the two"):
         open_data(settings(folders, sides=("trainA", "trainB")))

@@ -78,3 +78,13 @@ def test_clusters_are_at_most_a_tenth_of_the_points_and_no_more_than_there_are_p
 def test_shares_of_centres() -> None:
     centres = torch.tensor([[0.0], [10.0], [20.0]])
     assert shares(torch.tensor([[1.0], [-1.0], [9.0], [2.0]]), centres).tolist() == [0.75, 0.25, 0.0]
+
+
+def test_sounds_are_compared_by_their_spectrograms() -> None:
+    time = torch.arange(4_096) / 16_000
+    tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (400, 410, 3_000)])[:, None]
+    looks = Looks.of(torch.cat([tones, 0.1 * torch.randn(20, 1, 4_096)]))
+    low, near, high = looks(tones)
+    assert torch.dist(low, near) < 0.3 * torch.dist(low, high)
+    assert len(looks(tones[:0])) == 0
+    assert flatten(torch.zeros(2, 2, 1_024)).shape == (2, 256)

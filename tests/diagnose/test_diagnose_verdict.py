@@ -153,6 +153,34 @@ def test_converged_is_equilibrium_for_a_window() -> None:
     assert not converged([*["in equilibrium"] * (WINDOW - 1), "stalled", "in equilibrium"])
 
 
+def with_errors(errors: Sequence[float], **changes: Any) -> list[Signals]:
+    """Examinations of pairs, with these differences to the targets of held-out ones."""
+    rows = steady(len(errors), error_train=0.1, **changes)
+    return [replace(row, error=error) for row, error in zip(rows, errors, strict=True)]
+
+
+def test_pairs_are_learning_while_the_error_of_held_out_ones_falls() -> None:
+    falls, stays = [0.3 * 0.9**number for number in range(2 * WINDOW)], [0.1] * 2 * WINDOW
+    assert diagnose(with_errors(falls, distance=0.01), PLAYERS).verdict == "learning"
+    assert diagnose(with_errors(stays, distance=0.01), PLAYERS).verdict == "in equilibrium"
+    assert diagnose(with_errors(falls), PLAYERS).verdict == "learning"
+    assert diagnose(with_errors(stays), PLAYERS).verdict == "stalled"
+
+
+def test_a_discriminator_that_knows_its_pairs_by_heart_is_an_ailment_once_held_out_ones_suffer() -> None:
+    falls = [0.3 * 0.9**number for number in range(2 * WINDOW)]
+    found = diagnose(with_errors(falls, overfitting=0.5), PLAYERS)
+    assert found.verdict == "learning"
+    assert "knows its training pairs by heart" in found.remarks[0]
+    assert diagnose(with_errors(falls[::-1], overfitting=0.5), PLAYERS).verdict == "discriminator overfits"
+    assert diagnose(steady(overfitting=0.5), PLAYERS).verdict == "discriminator overfits", "without pairs as before"
+
+
+def test_a_generator_that_knows_its_pairs_by_heart_is_remarked_on() -> None:
+    assert "2.5 times as far from its target" in diagnose(with_errors([0.25]), PLAYERS).remarks[0]
+    assert diagnose(with_errors([0.15]), PLAYERS).remarks == ()
+
+
 def test_remarks_come_with_any_verdict() -> None:
     newest = replace(HALF, saturated=0.5, checkerboard=9.0, missing_classes=("bag",))
     remarks = diagnose([newest], PLAYERS).remarks
@@ -197,7 +225,7 @@ def test_advice_can_be_followed_to_the_letter(verdict: Verdict, family: str) -> 
     judges = tuple(name for name in names if name != "generator")
     rates = {name: optimiser.rate.start for name, optimiser in recipe.optimisers.items()}
     cures = frozenset(name for name, value in CURES.items() if takes(recipe.gan, name, value))
-    advice = list(advise(verdict, Players(rates, judges, cures), 64_000))
+    advice = list(advise(verdict, Players(rates, judges, cures, recipe.data.kind not in ("tokens", "audio")), 64_000))
     assert bool(advice) == (verdict != "learning")
     for line in advice:
         words = options_in(line)

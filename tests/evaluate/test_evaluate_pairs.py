@@ -34,9 +34,12 @@ def test_the_target_itself_beats_what_costs_nothing(perceptual: Perceptual) -> N
         generator="the truth",
     )
     found = {figure.name: figure for figure in figures}
-    assert list(found) == [name + end for name in ("psnr", "psnr-y", "ssim", "perceptual") for end in ("", " (bicubic)")]
+    assert list(found) == [
+        name + end for name in ("psnr", "psnr-y", "ssim", "ms-ssim", "perceptual") for end in ("", " (bicubic)")
+    ]
     assert found["psnr"].value > found["psnr (bicubic)"].value + 10
     assert found["ssim"].value > 0.99 > found["ssim (bicubic)"].value
+    assert found["ms-ssim"].value > 0.99 > found["ms-ssim (bicubic)"].value
     assert found["perceptual"].value < 0.05 < found["perceptual (bicubic)"].value
     assert "better than bicubic on 3 of 3" in found["perceptual"].note
     low, high = found["psnr (bicubic)"].interval or (0, 0)

@@ -6,7 +6,7 @@ and its colour profile are kept, and its transparency, enlarged by bicubic inter
 """
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from zerosum.apply.tiles import Area, Window, needed_overlap, run_window, windows
+from zerosum.apply.tiles import Area, needed_overlap, run_window, windows
 from zerosum.data.feed import to_float
+from zerosum.data.holes import holed_shape
 from zerosum.data.images import UnreadableError, naming_damage, opaque, open_image, upright
 from zerosum.data.pairs import grey
 from zerosum.game import HasReach, HasReverse
@@ -27,8 +28,8 @@ from zerosum.pictures import to_pixels
 from zerosum.sampling import Sampler
 
 Pixels = NDArray[np.uint8]
-Show = Callable[[list[Window]], Iterable[Window]]
-"""Goes through the windows, perhaps with a progress bar."""
+Show = Callable[[list[Any]], Iterable[Any]]
+"""Goes through the windows or steps, perhaps with a progress bar."""
 
 Becomes = Literal["same", "other", "coloured"]
 """What a picture becomes: the same but better, grey if it is grey; one of another kind; or a coloured one of its greys."""
@@ -85,6 +86,8 @@ class Enlarger:
         reverse: bool = False,
     ) -> None:
         gan, shapes, name = sampler.gan, sampler.card.shapes, sampler.name or "this generator"
+        if "source" in shapes and shapes["source"] == holed_shape(shapes["target"]):
+            raise ValueError(f"{name} fills holes in pictures: use zerosum inpaint")
         if gan.given != {"source"} or not isinstance(gan, HasReach):
             raise ValueError(
                 f"{name} does not make pictures from pictures: train esrgan, or import one; or train pix2pix or cyclegan"
@@ -221,8 +224,18 @@ def enlarge_file(enlarger: Enlarger, source: Path, target: Path, show: Show = it
     return width * scale, height * scale
 
 
-def targets_of(files: Iterable[Path], out: Path, overwrite: bool = False) -> dict[Path, Path]:
-    """Where what is made of each file goes: into the folder `out`, under its name, as .png where its format is not written.
+def targets_of(
+    files: Iterable[Path],
+    out: Path,
+    overwrite: bool = False,
+    kept: Collection[str] = tuple(SAVED),
+    otherwise: str = ".png",
+) -> dict[Path, Path]:
+    """Where what is made of each file goes: into the folder `out`, under its name, with another ending if it is not kept.
+
+    Args:
+        kept: endings of formats that are.
+        otherwise: the ending of what is made of other files.
 
     Raises:
         ValueError: two files would go to one place, a file to its own, or something is there already.
@@ -231,11 +244,11 @@ def targets_of(files: Iterable[Path], out: Path, overwrite: bool = False) -> dic
     files = list(files)
     sources = {file.resolve() for file in files}
     for file in files:
-        target = out / (file.name if file.suffix.lower() in SAVED else f"{file.stem}.png")
+        target = out / (file.name if file.suffix.lower() in kept else f"{file.stem}{otherwise}")
         if target.resolve() in sources:
             raise ValueError(f"--out {out}: {target.name} lies there and is to be read: name another folder, inputs are kept")
         if target in targets.values():
-            raise ValueError(f"two pictures would become {target}: do them one after the other, into different --out")
+            raise ValueError(f"two files would become {target}: do them one after the other, into different --out")
         if target.exists() and not overwrite:
             raise ValueError(f"{target} is there already: name another --out, or say --overwrite")
         targets[file] = target

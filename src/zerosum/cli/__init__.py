@@ -9,6 +9,7 @@ from pathlib import Path
 VERBS = {
     "ls": "list the families and their recipes",
     "train": "train a GAN on your data, or resume a run",
+    "sweep": "train a recipe many times with fields varied, and say what served best",
     "sample": "draw samples from a trained run",
     "mix": "mix the styles of samples in a sheet",
     "project": "find the latents of your own images, and tune the generator to them",
@@ -17,11 +18,15 @@ VERBS = {
     "restore": "make old or spoilt pictures new with a trained run",
     "translate": "make pictures of one kind into another with a trained run",
     "colour": "give grey pictures colours with a trained run",
+    "inpaint": "fill holes in pictures with a trained run",
+    "vocode": "make sounds from spectrograms with a trained run",
+    "augment": "enlarge a labelled data set by a trained run, and measure what it adds",
     "evaluate": "judge a run, or one folder of images against another",
     "doctor": "say whether a run is healthy, what ails it and what to try",
     "studio": "open a page to watch, play with, compare, start and stop runs",
     "show": "show a run's recipe, progress and last values",
     "data": "check a data set before training on it",
+    "export": "give a trained generator to other programs, people or browsers",
     "import": "turn a checkpoint of the authors' own code into a run",
 }
 
@@ -64,6 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = importlib.import_module(f"zerosum.cli.{MODULES.get(verb, verb)}").main(rest)
     except (ValueError, ArithmeticError, OSError, ImportError) as error:
         return fail(explain(error))
+    except (RuntimeError, MemoryError) as error:
+        from zerosum.training.memory import first_sentence, is_shortage
+
+        if not is_shortage(error):
+            raise
+        return fail(f"out of memory: {first_sentence(error)}; ask for less at once, or free memory")
     except KeyboardInterrupt:
         return fail("interrupted", 130)
     return status

@@ -17,7 +17,7 @@ from zerosum.diagnose.examination import Signals
 from zerosum.diagnose.verdict import HEALTHY, Players, diagnose
 from zerosum.recipe import Recipe
 from zerosum.run import Run
-from zerosum.supervision import Supervisor, history, make_players, softened
+from zerosum.supervision import Supervisor, history, is_examined, make_players, softened
 
 COLUMNS = {
     "accuracy": "accuracy",
@@ -28,6 +28,7 @@ COLUMNS = {
     "duplicates": "duplicates",
     "copies": "copies",
     "label_agreement": "labels",
+    "error": "error",
 }
 MAX_ROWS = 12
 
@@ -69,8 +70,10 @@ def examinations(run: Run, recipe: Recipe) -> tuple[list[Signals], Players]:
     found, device = history(run), distributed.device()
     checkpoint = run.newest_checkpoint() if found else run.find_checkpoint()
     gan = gans.find(recipe.family).gan(recipe.gan, run.card().shapes)
-    if "source" in gan.given:
-        raise ValueError(f"{run.folder} makes pictures from pictures, which the doctor cannot examine: use zerosum evaluate")
+    if not is_examined(gan, recipe.data):
+        raise ValueError(
+            f"{run.folder} mends pictures, or makes sounds of sounds, which the doctor cannot examine: use zerosum evaluate"
+        )
     if checkpoint is not None and not (found and found[-1].images >= int(checkpoint.name)):
         dataset = open_data(recipe.data)
         if dataset.card.content != run.card().content:

@@ -15,29 +15,47 @@ from rich.console import Console
 from torch import Tensor
 
 from zerosum import api, distributed, features
+from zerosum.apply.vocode import Vocoder, whole_frames
 from zerosum.cli.options import options
-from zerosum.data import Colouring, Images, Pairs, Photographs, open_data, split
+from zerosum.data import Audio, Captioned, Colouring, Holed, Images, Pairs, Photographs, Tokens, Unpaired, open_data, split
 from zerosum.data.feed import to_float
+from zerosum.data.tokens import read_lines
 from zerosum.datacard import DataCard
 from zerosum.evaluate.figures import Figure, table, to_plain
+from zerosum.evaluate.holes import hole_figures
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS, lesson_figures, stacked_figures
-from zerosum.evaluate.metrics import IMAGE_METRICS, needed, read_metrics
+from zerosum.evaluate.metrics import CAPTION_METRICS, IMAGE_METRICS, needed, read_metrics
 from zerosum.evaluate.pairs import HIGHER_IS_BETTER as PAIR_METRICS
-from zerosum.evaluate.pairs import pair_figures
+from zerosum.evaluate.pairs import in_channels, pair_figures
 from zerosum.evaluate.path_length import path_length_figure
 from zerosum.evaluate.points import CHANNELS, POINT_METRICS, check_known, point_figures
+from zerosum.evaluate.retrieval import PROMPT_METRICS, asked_for, retrieval_figure, train_judge
 from zerosum.evaluate.runner import DEFAULT_METRICS, LEAST, METRICS
-from zerosum.evaluate.samples import choose, take
-from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_images, run_sides
+from zerosum.evaluate.samples import choose, condition_order, data_examples, take
+from zerosum.evaluate.sides import data_sides, measure, native_resolution, open_examples, open_images, run_sides
+from zerosum.evaluate.sounds import Sounds, sound_figures, vocoder_figures
+from zerosum.evaluate.text import HIGHER_IS_BETTER as TEXT_METRICS
+from zerosum.evaluate.text import text_figures
+from zerosum.evaluate.translated import Make, in_batches, translated_figures
 from zerosum.features import FeatureNetwork, Runtime
 from zerosum.features.perceptual import load_perceptual
-from zerosum.noise import SeededNoise
-from zerosum.recipe import Data
+from zerosum.game import HasPrompts, HasReverse, HasVocoder
+from zerosum.noise import SeededNoise, SilentNoise
+from zerosum.recipe import Data, Recipe
 from zerosum.run import Run, write
 from zerosum.sampling import Sampler
+from zerosum.vocabulary import split_words
 
+MEASURED = {
+    "images": (IMAGE_METRICS, DEFAULT_METRICS),
+    "points": (POINT_METRICS, POINT_METRICS),
+    "captions": (CAPTION_METRICS, (*DEFAULT_METRICS, *PROMPT_METRICS)),
+}
+"""What is measured on each kind of samples: all that can be, and what is unless said otherwise."""
 LARGEST = 512
 """Pixels a side of what is taken of a photograph that a run is judged by."""
+MOST_PAIRS, MOST_OF_KIND = 1_000, 2_000
+"""Translations, and pictures of the kind that they are meant to be of, that distances are taken between."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,8 @@ class Evaluate:
     """Of lift: real images of each class that the classifier has beside the generated ones."""
     stacked_from: str | None = None
     """Of modes and reverse-kl of RGB images: the labelled grey images that are stacked in their three channels."""
+    temperature: float | None = None
+    """Of text: that of the samples that are judged; what they are compared with is written at 1. None: 1."""
     out: Path | None = None
     """Where the figures are written; None: metrics.json in the run folder, nowhere for two data sets."""
     json: bool = False
@@ -106,12 +126,12 @@ def report(chosen: Evaluate, figures: list[Figure], console: Console) -> int:
 
 
 def metrics_of(chosen: Evaluate, kind: str) -> list[str]:
-    """The metrics to measure on "images" or "points".
+    """The metrics to measure on "images", "points" or "captions".
 
     Raises:
         ValueError: one is not for them.
     """
-    allowed, default = (IMAGE_METRICS, DEFAULT_METRICS) if kind == "images" else (POINT_METRICS, POINT_METRICS)
+    allowed, default = MEASURED[kind]
     names = read_metrics(chosen.metrics or ",".join(default))
     for name in names:
         if name not in allowed:
@@ -153,8 +173,16 @@ def judge_run(chosen: Evaluate, console: Console) -> list[Figure]:
     """
     folder = Path(chosen.path)
     sampler, settings = api.load(folder, chosen.family, chosen.checkpoint), Run(folder).recipe(chosen.family).data
+    if chosen.temperature is not None and sampler.gan.makes != "tokens":
+        raise ValueError(f"--temperature is for text, which {folder} does not make: leave it out")
     if sampler.gan.makes == "point":
         return judge_points(chosen, sampler, settings, console)
+    if isinstance(sampler.gan, HasPrompts):
+        return judge_captioned(chosen, sampler, settings, console)
+    if sampler.gan.makes == "tokens":
+        return judge_texts(chosen, sampler, console)
+    if sampler.gan.makes == "wave":
+        return judge_sounds(chosen, sampler, settings, console)
     if "source" in sampler.gan.given:
         return judge_pairs(chosen, sampler, settings, console)
     metrics = metrics_of(chosen, "images")
@@ -294,6 +322,101 @@ def judge_points(chosen: Evaluate, sampler: Sampler, settings: Data, console: Co
     return point_figures(samples, points, settings.path, metrics, split="train", generator=sampler.name, seed=chosen.seed)
 
 
+def judge_sounds(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
+    """A run's sounds beside the real ones, or what a vocoder makes of those that were held out; one process does it.
+
+    Raises:
+        ValueError: metrics are named, the data is not of sounds or has changed, or there are too few.
+    """
+    if chosen.metrics is not None:
+        raise ValueError("--metrics: a run that makes sounds is judged by all there is for them; leave it out")
+    if distributed.rank() > 0:
+        return []
+    dataset = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
+    if not isinstance(dataset, Audio) or (chosen.against is None and dataset.card.content != sampler.card.content):
+        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on; give sounds with --against")
+    if isinstance(sampler.gan, HasVocoder):
+        return judge_vocoder(chosen, sampler, dataset, settings.held_out, console)
+    named = "train" if chosen.against is None else chosen.against
+    classes = len(sampler.card.labels.classes) if "label" in sampler.gan.given else 0
+    if classes and dataset.card.labels.classes != sampler.card.labels.classes:
+        raise ValueError(f"{named} has other classes than {chosen.path}: {', '.join(sampler.card.labels.classes)}")
+    real, held_out = (sounds_at(dataset, positions) for positions in split(len(dataset), settings.held_out))
+    n = min(chosen.n, len(real.waves))
+    console.print(f"{chosen.path}: {n:,} sounds, beside {len(real.waves):,} of {dataset.card.rate:,} Hz")
+    waves = np.asarray(sampler.sample(n, seed=chosen.seed), np.float32)
+    fake, told = Sounds(waves, np.arange(n) % classes if classes else None), {"split": named, "generator": sampler.name}
+    return sound_figures(fake, real, held_out, dataset.card.rate, num_classes=classes, seed=chosen.seed, **told)
+
+
+def judge_vocoder(chosen: Evaluate, sampler: Sampler, dataset: Audio, held_out: int, console: Console) -> list[Figure]:
+    """What is lost of sounds that were held out, or of others, by a vocoder and by Griffin and Lim's algorithm.
+
+    Raises:
+        ValueError: fewer than 2.
+    """
+    positions = split(len(dataset), held_out)[1] if chosen.against is None else np.arange(len(dataset))
+    if len(positions) < 2:
+        raise ValueError(f"{chosen.path} held out {len(positions)} sounds, and 2 are needed: give others with --against")
+    named, positions, vocoder = chosen.against or "held out", positions[: chosen.n], Vocoder(sampler)
+    console.print(f"{chosen.path}: {len(positions)} sounds, {named}, made again by it and by Griffin and Lim's algorithm")
+    sounds = (whole_frames(dataset.sound(int(position))[0], vocoder.mel) for position in positions)
+    return vocoder_figures(vocoder.vocode, sounds, vocoder.mel, split=named, generator=sampler.name, seed=chosen.seed)
+
+
+def sounds_at(dataset: Audio, positions: NDArray[np.int64]) -> Sounds:
+    """The beginnings of the sounds at these positions, with their classes."""
+    batch = dataset.batch(positions)
+    labels = batch["label"].argmax(1).numpy() if dataset.card.labels.classes else None
+    return Sounds(batch["wave"].numpy(), labels)
+
+
+def judge_texts(chosen: Evaluate, sampler: Sampler, console: Console) -> list[Figure]:
+    """A run's texts beside those that were held out, or others, and beside the run that it started from; one process does it.
+
+    Raises:
+        ValueError: metrics are named, the data has changed, or too few texts were held out.
+    """
+    if chosen.metrics is not None:
+        raise ValueError(f"--metrics: a run that makes text is judged by {', '.join(TEXT_METRICS)}; leave it out")
+    if distributed.rank() > 0:
+        return []
+    recipe = Run(Path(chosen.path)).recipe(chosen.family)
+    dataset = open_data(recipe.data)
+    if not isinstance(dataset, Tokens) or dataset.card.content != sampler.card.content:
+        raise ValueError(f"{recipe.data.path} is no longer what {chosen.path} was trained on")
+    train, held_out = (dataset.texts(positions) for positions in split(len(dataset), recipe.data.held_out))
+    named = "held out" if chosen.against is None else chosen.against
+    real = held_out if chosen.against is None else read_lines(chosen.against)
+    judged = {"": sampler, **find_baseline(recipe, console)}
+    n = min(chosen.n, len(real))
+    console.print(f"{chosen.path}: {n:,} texts, beside {len(real):,} {named}")
+    sides = {}
+    for name, side in judged.items():
+        texts = side.sample(n, seed=chosen.seed, temperature=None if name else chosen.temperature)
+        sides[name] = in_words(texts.tolist()), side.name
+    return text_figures(sides, in_words(train), in_words(real), split=named, seed=chosen.seed)
+
+
+def find_baseline(recipe: Recipe, console: Console) -> dict[str, Sampler]:
+    """The run that a run of text started from, by what it is."""
+    if recipe.train.start is None:
+        return {}
+    start = Run(Path(recipe.train.start))
+    if not start.recipe_file.is_file():
+        console.print(
+            f"{start.folder}, which the run started from, is not there any more: there is no baseline to compare with"
+        )
+        return {}
+    sampler, first = api.load(start.folder, recipe.family), start.recipe(recipe.family)
+    return {"maximum likelihood" if set(first.optimisers) <= set(sampler.gan.sampler) else "its start": sampler}
+
+
+def in_words(texts: Sequence[str]) -> list[list[str]]:
+    """Texts as words and signs."""
+    return [split_words(text) for text in texts]
+
+
 def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
     """What a run makes of the pairs that were held out, or of others; the first process does it alone.
 
@@ -324,12 +447,95 @@ def judge_pairs(chosen: Evaluate, sampler: Sampler, settings: Data, console: Con
 
     @torch.inference_mode()
     def make(source: Tensor) -> Tensor:
-        return sampler.gan.sample({"source": source.to(sampler.device)}, SeededNoise([chosen.seed], sampler.device)).cpu()
+        noise = SeededNoise([chosen.seed] * len(source), sampler.device)
+        return sampler.gan.sample({"source": source.to(sampler.device)}, noise).cpu()
 
-    return pair_figures(make, floats, load_perceptual(), split=named, generator=sampler.name, seed=chosen.seed)
+    judged, name, seed = (make, floats, load_perceptual()), sampler.name, chosen.seed
+    if settings.has_holes:
+        network = features.load(chosen.features, runtime=chosen.runtime)
+        return hole_figures(*judged, network, settings.resolution, split=named, generator=name, seed=seed)
+    figures = pair_figures(*judged, split=named, generator=name, seed=seed)
+    if not isinstance(dataset, Pairs | Colouring):
+        return figures
+    domain, batch = open_domain(settings, sampler.card), dataset.batch(positions[:MOST_PAIRS])
+    if domain is None or min(len(domain), len(positions)) < LEAST:
+        console.print(f"distances to the kind of its targets are left out: they need {LEAST} pairs, and the training data")
+        return figures
+    sources, targets = to_float(batch["source"]), to_float(batch["target"])
+    made = {"": in_batches(make, sources), "source": in_channels(sources, targets.shape[1])}
+    network, back = features.load(chosen.features, runtime=chosen.runtime), back_of(sampler)
+    given = made, sources, targets, network(domain).numpy(), network
+    return figures + translated_figures(*given, back=back, split=named, generator=name, seed=seed)
 
 
-def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring:
+def back_of(sampler: Sampler) -> Make | None:
+    """The other way of a generator that goes both ways."""
+    gan = sampler.gan
+    if not isinstance(gan, HasReverse):
+        return None
+
+    @torch.inference_mode()
+    def back(pictures: Tensor) -> Tensor:
+        return gan.reverse({"source": pictures.to(sampler.device)}, SilentNoise(len(pictures))).cpu()
+
+    return back
+
+
+def open_domain(settings: Data, card: DataCard) -> Tensor | None:
+    """Pictures uint8 `[M, C, H, W]` of the kind that is made, which a run was trained on; None: they are no longer there."""
+    try:
+        dataset = open_data(settings)
+    except FileNotFoundError:
+        return None
+    if dataset.card.content != card.content:
+        return None
+    if isinstance(dataset, Unpaired):
+        side = dataset.sides["b"]
+        return side.batch(choose(len(side), MOST_OF_KIND, 0))["image"]
+    train = split(len(dataset), settings.held_out)[0]
+    return dataset.batch(train[choose(len(train), MOST_OF_KIND, 0)])["target"]
+
+
+def judge_captioned(chosen: Evaluate, sampler: Sampler, settings: Data, console: Console) -> list[Figure]:
+    """A run's images of captions, beside the real images of these: metrics of images, and whether they show what was asked for.
+
+    Captions are those of the run's own data, trained on and held out, or those of --against.
+
+    Raises:
+        ValueError: as `judge_run`.
+    """
+    metrics = metrics_of(chosen, "captions")
+    check_conditions(chosen, sampler, settings, metrics)
+    train, n, seed = open_examples(settings), chosen.n, chosen.seed
+    if train.card.content != sampler.card.content:
+        raise ValueError(f"{settings.path} is no longer what {chosen.path} was trained on: its captions teach the judge")
+    data = settings if chosen.against is None else replace(settings, path=chosen.against, captions="")
+    real = train if chosen.against is None else open_examples(data)
+    assert isinstance(real, Captioned)
+    assert isinstance(train, Captioned)
+    featured, named = [name for name in metrics if name in METRICS], "train" if chosen.against is None else chosen.against
+    network = load_judge(replace(chosen, metrics="fid"), ["fid"])
+    assert network is not None
+    console.print(f"{chosen.path}: {n:,} samples by {network.provenance.name}, against {data.path}")
+    sides = run_sides(sampler, network, needed(featured), real, train, n=n, seed=seed, split=named, data=data)
+    seen = split(len(train), settings.held_out)[0]
+    known, whole = data_examples(train, network, among=seen).features, data_examples(real, network).features
+    if distributed.rank() > 0:
+        return []
+    console.print(f"measuring {', '.join(metrics)}")
+    figures = measure(sides, featured, network, seed)
+    if "ppl" in metrics:
+        figures.append(path_length_figure(sampler, network, n // 2, seed, like=real))
+    if "r-precision" in metrics:
+        judge = train_judge(known, [train.texts[position] for position in seen.tolist()], seed)
+        order = condition_order(len(real), n, seed)
+        for asked, rows in asked_for(real, order, None if chosen.against else seen, named):
+            fake, best = sides.fake.features[rows], whole[asked.positions]
+            figures.append(retrieval_figure(judge, network, fake, best, asked, sampler.name, seed))
+    return figures
+
+
+def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colouring | Holed:
     """The pairs that a run is judged by: its own, or those of --against; of a run on unpaired data its folders A and B.
 
     Raises:
@@ -343,7 +549,7 @@ def open_pairs(chosen: Evaluate, settings: Data) -> Photographs | Pairs | Colour
             )
         settings = replace(settings, kind="pairs", sides=("A", "B"))
     dataset = open_data(settings if chosen.against is None else replace(settings, path=chosen.against))
-    if not isinstance(dataset, Photographs | Pairs | Colouring):
+    if not isinstance(dataset, Photographs | Pairs | Colouring | Holed):
         raise ValueError(f"{settings.path} is not data of pairs: data.kind is {settings.kind}")
     return dataset
 

@@ -36,6 +36,8 @@ class Import:
     """The new run folder."""
     discriminator: Path | None = None
     """Where the discriminator lies in a file of its own. None: in the same file; without one, training would take a new one."""
+    back: Path | None = None
+    """Of CycleGAN: the file of the generator of the other way (latest_net_G_B.pth). None: what is made goes one way."""
     format: str | None = None
     """Whose checkpoint it is; None: found by the names of its tensors."""
     labels: str | None = None
@@ -52,9 +54,12 @@ def main(arguments: list[str]) -> int:
         find_format((), chosen.format)
     networks, sources = read_networks(chosen.file, "")
     second, more = read_networks(chosen.discriminator, "discriminator_") if chosen.discriminator else ({}, {})
+    third, most = read_networks(chosen.back, "back_") if chosen.back else (None, {})
     try:
-        checkpoint = choose(networks, second)
+        checkpoint = choose(networks, second, third)
         name = find_format(checkpoint.average.tensors, chosen.format)
+        if third is not None and name != "cyclegan-pix2pix":
+            raise ValueError(f"--back is for CycleGAN, and this is of {name}: leave it out")
         imported = translated(checkpoint, name)
         recipe = make_recipe(imported, chosen)
         card = (
@@ -65,7 +70,7 @@ def main(arguments: list[str]) -> int:
         state = make_state(imported, recipe, card)
     except ValueError as error:
         raise ValueError(f"{chosen.file} cannot be imported: {explain(error)}") from None
-    save(chosen.out, recipe, card, state, {**sources, **more, **described(imported, name, checkpoint.unused)})
+    save(chosen.out, recipe, card, state, {**sources, **more, **most, **described(imported, name, checkpoint.unused)})
     return say(summary(imported, name, chosen.out))
 
 
@@ -102,14 +107,8 @@ def make_recipe(imported: Imported, chosen: Import) -> Recipe:
     recipe = gans.get_recipe(imported.recipe)
     settings = {**json.loads(recipe.to_json())["gan"], **imported.gan}
     channels, resolution, _ = imported.image
-    data = replace(
-        recipe.data,
-        path=chosen.data or f"the data of {chosen.file.name}",
-        resolution=resolution,
-        colour="grey" if channels == 1 else "rgb",
-        labels=(),
-        **imported.data,
-    )
+    known: dict[str, Any] = {"resolution": resolution, "colour": "grey" if channels == 1 else "rgb", **imported.data}
+    data = replace(recipe.data, path=chosen.data or f"the data of {chosen.file.name}", labels=(), **known)
     config = TypeAdapter(gans.find(imported.family).config).validate_python(settings)
     return replace(recipe, gan=config, data=data, train=replace(recipe.train, start=None))
 
@@ -135,7 +134,10 @@ def read_card(imported: Imported, recipe: Recipe, chosen: Import) -> DataCard:
 
 def image_shapes(imported: Imported, data: Data) -> dict[str, tuple[int, ...]]:
     """The shapes of the images that the networks take and make, by their keys."""
-    return shapes_of(data, imported.image[0]) if data.kind == "photographs" else {"image": imported.image}
+    if data.kind == "photographs":
+        return shapes_of(data, imported.image[0])
+    sides = {"pairs": ("source", "target"), "unpaired": ("a", "b")}.get(data.kind)
+    return {sides[0]: (imported.inputs, *imported.image[1:]), sides[1]: imported.image} if sides else {"image": imported.image}
 
 
 def make_card(imported: Imported, data: Data, labels: str | None, content: str) -> DataCard:
@@ -245,4 +247,6 @@ def summary(imported: Imported, name: str, folder: Path) -> str:
     use = f"zerosum sample {folder} -n 64 --out grid.png"
     if scale := imported.data.get("scale"):
         use = f"zerosum {'restore' if scale == 1 else 'upscale'} {folder} PICTURE ... --out made"
+    if imported.inputs:
+        use = f"zerosum translate {folder} PICTURE ... --out translated"
     return "\n".join([*lines, f"use it    {use}"])

@@ -22,6 +22,7 @@ Trains the recipe on your data, or resumes the run in DIR. Without --data: an em
 Without FAMILY, but with --data: what has served best for such data on this device, and it says why.
 --stop-when converged ends it once the doctor finds it in equilibrium; --recover brings it back if it diverges, at most 3 times.
 --augment diffaug|ada: the discriminator sees transformed images only, so that few of them last longer.
+--estimate trains for half a minute, says what memory and time the run will take, and leaves nothing behind.
 --start RUN begins with that run's networks (fine-tuning); --freeze discriminator.layers.0 ... keeps layers as they are.
 `zerosum ls` lists families and recipes; `zerosum train FAMILY:RECIPE --help` lists every field and its value.
 FAMILY may be a module of your own: zerosum train examples.my_gan:tiny"""
@@ -46,6 +47,8 @@ class Train:
     `--recover` for those of `--jobs`, `--start` and `--freeze` for those of `--train`."""
     out: Path
     """The run folder. If it holds an unfinished run of the same recipe, that is resumed."""
+    estimate: bool = False
+    """Train for half a minute only, and say what memory and time the run will take; the run folder is left as it is."""
 
 
 def main(arguments: list[str]) -> int:
@@ -70,6 +73,9 @@ def main(arguments: list[str]) -> int:
         raise ValueError(
             f"--family {chosen.recipe.family}: choose the family by its name: zerosum train {chosen.recipe.family}"
         )
+    if chosen.estimate:
+        cost = api.estimate(chosen.recipe, chosen.out)
+        return say(cost.sentences(distributed.device())) if first else 0
     if first:
         say(f"training {name} on {chosen.recipe.data.path}, into {chosen.out}")
     api.train(chosen.recipe, chosen.out, console=Console(quiet=not first))
@@ -77,13 +83,15 @@ def main(arguments: list[str]) -> int:
 
 
 def spelled_out(words: list[str]) -> list[str]:
-    """The arguments with short names of options replaced by full ones; `--recover` alone allows three recoveries."""
+    """The arguments with short names of options replaced by full ones; `--recover` (3) and `--estimate` need no value."""
     full = []
     for number, word in enumerate(words):
         name, equals, value = word.partition("=")
         full.append(SHORT.get(name, name) + equals + value)
         if word == "--recover" and not "".join(words[number + 1 : number + 2]).isdigit():
             full.append("3")
+        if word == "--estimate" and words[number + 1 : number + 2] not in (["True"], ["False"]):
+            full.append("True")
     return full
 
 
@@ -98,15 +106,28 @@ def whereabouts(run: Run, family: str, data: Data) -> str:
         warnings = [f"beware    {last.name} is {last.value:.4g} at the end, but was {best.value:.4g} for {best.generator}"]
         own = f" --checkpoint best{own}"
     folder = shlex.quote(str(run.folder))
-    use = f"use it    zerosum sample {folder} -n 64 --out grid.png{own}"
-    if data.kind != "images":
+    use = f"use it    zerosum sample {folder} -n 64 --out {'sounds' if data.kind == 'audio' else 'grid.png'}{own}"
+    if data.kind == "captions" and (captions := run.card().captions):
+        use = f"use it    zerosum sample {folder} --prompt {shlex.quote(captions.example)} -n 8 --out grid.png{own}"
+    elif data.kind == "tokens":
+        use = f"use it    zerosum sample {folder} -n 10{own}"
+    elif data.kind == "audio" and is_given_source(family):
+        use = f"use it    zerosum vocode {folder} SOUND ... --out vocoded{own}"
+    elif data.kind not in ("images", "audio"):
         verb, out = verb_for(data)
         use = f"use it    zerosum {verb} {folder} PICTURE ... --out {out}{own}"
     return "\n".join([*pictures, f"report    {run.folder / 'report.html'}", *verdicts, *warnings, use])
 
 
+def is_given_source(family: str) -> bool:
+    """Whether the family makes its samples from a source."""
+    return "source" in getattr(gans.find(family).gan, "given", ())
+
+
 def verb_for(data: Data) -> tuple[str, str]:
     """The verb that makes pictures from pictures with a run on such data, and a folder for them."""
+    if data.has_holes:
+        return "inpaint", "filled"
     if data.kind == "photographs":
         return ("restore", "restored") if data.scale == 1 else ("upscale", "upscaled")
     return ("colour", "coloured") if data.kind == "colouring" else ("translate", "translated")

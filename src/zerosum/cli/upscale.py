@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerosum import api
-from zerosum.apply.tiles import Window
 from zerosum.apply.upscale import Enlarger, Show, enlarge_file, targets_of
 from zerosum.cli import fail, say
 from zerosum.cli.options import options
@@ -54,7 +54,7 @@ def make_all(enlarger: Enlarger, images: tuple[Path, ...], out: Path, overwrite:
         FileNotFoundError: nothing lies at a path, or no picture in a folder.
         ValueError: see `targets_of`.
     """
-    targets = targets_of(picture_files(images), out, overwrite)
+    targets = targets_of(input_files(images), out, overwrite)
     out.mkdir(parents=True, exist_ok=True)
     refused = 0
     for source, target in targets.items():
@@ -67,8 +67,12 @@ def make_all(enlarger: Enlarger, images: tuple[Path, ...], out: Path, overwrite:
     return refused
 
 
-def picture_files(paths: tuple[Path, ...]) -> list[Path]:
+def input_files(paths: tuple[Path, ...], endings: tuple[str, ...] = SUFFIXES, what: str = "picture") -> list[Path]:
     """The files that are meant, those of folders by name.
+
+    Args:
+        endings: of files in folders that count, in lower case.
+        what: they are.
 
     Raises:
         FileNotFoundError: nothing lies at a path, or no picture in a folder.
@@ -76,19 +80,19 @@ def picture_files(paths: tuple[Path, ...]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        found = sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        found = sorted(file for file in path.glob("*") if file.suffix.lower() in endings) if path.is_dir() else [path]
         if not found or not found[0].is_file():
-            raise FileNotFoundError(f"{path} holds no pictures" if path.is_dir() else f"there is no picture {path}")
+            raise FileNotFoundError(f"{path} holds no {what}s" if path.is_dir() else f"there is no {what} {path}")
         files += found
     if not files:
-        raise ValueError("name at least one picture, or a folder of them")
+        raise ValueError(f"name at least one {what}, or a folder of them")
     return list(dict.fromkeys(files))
 
 
 def shown(name: str) -> Show:
     """A progress bar on standard error, if that is a terminal."""
 
-    def show(steps: list[Window]) -> Iterable[Window]:
+    def show(steps: list[Any]) -> Iterable[Any]:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -1,28 +1,36 @@
-"""Files to batches: any images in, prepared once into a memory map, drawn by position ever after."""
+"""Files to batches: any images or sounds in, prepared once into a memory map, drawn by position ever after."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from zerosum.caches import cache_folder
+from zerosum.data.audio import Audio, prepared_audio
 from zerosum.data.cache import prepared
+from zerosum.data.captions import Captioned, prepared_captions
 from zerosum.data.check import check
 from zerosum.data.dataset import Dataset, Images, split
+from zerosum.data.holes import Holed, prepared_holed
 from zerosum.data.pairs import Colouring, Pairs, prepared_colouring, prepared_pairs
 from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
 from zerosum.data.sources import MIXTURES
+from zerosum.data.tokens import Tokens, prepared_tokens
 from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
 
 __all__ = [
+    "Audio",
+    "Captioned",
     "Colouring",
     "Dataset",
+    "Holed",
     "Images",
     "Pairs",
     "Photographs",
     "Points",
     "Report",
+    "Tokens",
     "Unpaired",
     "check",
     "modes",
@@ -37,6 +45,10 @@ PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "pairs": prepared_pairs,
     "colouring": prepared_colouring,
     "unpaired": prepared_unpaired,
+    "captions": prepared_captions,
+    "audio": prepared_audio,
+    "inpainting": prepared_holed,
+    "tokens": prepared_tokens,
 }
 """What opens each kind of data from the cache."""
 

@@ -14,13 +14,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-from zerosum.data.folders import layout, refuse_huge
+from zerosum.data.folders import IMAGES, Wanted, layout, refuse_huge
 from zerosum.data.source import Source
 
 DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
-def open_zip(path: Path) -> Source | None:
+def open_zip(path: Path, wanted: Wanted = IMAGES) -> Source | None:
     """A zip of a folder of images; None if the file is no zip.
 
     Raises:
@@ -40,12 +40,12 @@ def open_zip(path: Path) -> Source | None:
     with ExitStack() as opened:
         opened.enter_context(archive)
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        source = layout(path, "zip", names, read, archive.close)
+        source = layout(path, "zip", names, read, archive.close, wanted)
         opened.pop_all()
         return source
 
 
-def open_tar(path: Path) -> Source | None:
+def open_tar(path: Path, wanted: Wanted = IMAGES) -> Source | None:
     """A tar, plain or compressed, of a folder of images; None if the file is no tar.
 
     A compressed one is first unpacked as a whole into an unnamed temporary file, since it cannot be read from the middle.
@@ -71,7 +71,7 @@ def open_tar(path: Path) -> Source | None:
                 plain.seek(member.offset_data)
                 return plain.read(member.size)
 
-        source = layout(path, "tar", members, read, plain.close)
+        source = layout(path, "tar", members, read, plain.close, wanted)
         opened.pop_all()
         return source
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from zerosum.data import images, labels
-from zerosum.data.dataset import Images
+from zerosum.data.dataset import Dataset, Images
 from zerosum.data.images import UnreadableError
 from zerosum.data.parallel import in_order
 from zerosum.data.source import Source
@@ -25,6 +26,9 @@ FORMAT = 1
 """Of the cache; others are prepared anew."""
 UNFINISHED = ".zerosum-"
 """Begins the names of folders that are being prepared."""
+NOT_WHOLE = (OSError, ValueError, EOFError, KeyError, TypeError)
+"""What opening a damaged folder raises."""
+Prepared = TypeVar("Prepared", bound=Dataset)
 Skipped = list[tuple[str, str]]
 """(name, reason) of every unreadable image."""
 
@@ -84,15 +88,15 @@ def _prepare_or_explain(source: Source, settings: Data, folder: Path) -> Images:
 def _open_whole(folder: Path) -> Images | None:
     try:
         return Images(folder)
-    except (OSError, ValueError, EOFError):
+    except NOT_WHOLE:
         return None
 
 
-def judge_skipped(skipped: Skipped, num_readable: int, settings: Data) -> None:
-    """Refuse unreadable images, or say once that they are left out."""
+def judge_skipped(skipped: Skipped, num_readable: int, settings: Data, what: str = "images") -> None:
+    """Refuse unreadable images, or `what` else there is, or say once that they are left out."""
     if not skipped:
         return
-    found = f"{len(skipped)} of {len(skipped) + num_readable} images in {settings.path}"
+    found = f"{len(skipped)} of {len(skipped) + num_readable} {what} in {settings.path}"
     if settings.broken == "refuse" or not num_readable:
         listed = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
         more = f"\n  ... and {len(skipped) - 10} more" if len(skipped) > 10 else ""
@@ -111,7 +115,7 @@ def _prepare(source: Source, settings: Data, folder: Path) -> Images:
         if not kept:
             judge_skipped(skipped, 0, settings)
         _write_rest(source, settings, work, np.array(kept), skipped)
-        return _publish(work, folder)
+        return publish(work, folder, Images)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -224,13 +228,13 @@ def content_hash(pixels: np.ndarray, encoded: Labels, values: np.ndarray | None)
     return digest.hexdigest()
 
 
-def _publish(work: Path, folder: Path) -> Images:
-    """Rename the finished folder into place, unless another process was first."""
+def publish(work: Path, folder: Path, opened: Callable[[Path], Prepared]) -> Prepared:
+    """Rename the finished folder into place, unless another process was first, and open what is there then."""
     try:
         work.rename(folder)
     except OSError:
-        if (dataset := _open_whole(folder)) is not None:
-            return dataset
+        with suppress(*NOT_WHOLE):
+            return opened(folder)
         shutil.rmtree(folder)
         work.rename(folder)
-    return Images(folder)
+    return opened(folder)

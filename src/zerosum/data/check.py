@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from zerosum.data import duplicates, images, labels
+from zerosum.data.audio import reader, remarks
+from zerosum.data.folders import SOUNDS
 from zerosum.data.images import UnreadableError
 from zerosum.data.parallel import in_order
 from zerosum.data.points import NUM_POINTS, modes
 from zerosum.data.report import Report, Sizes
 from zerosum.data.source import Source
 from zerosum.data.sources import MIXTURES, open_source
+from zerosum.data.tokens import check_tokens
 from zerosum.recipe import Data
 
 FEW = 1_000
@@ -36,7 +39,7 @@ class Facts:
 
 
 def check(settings: Data) -> Report:
-    """Look at every example that `settings` would train on. Decodes all images, prepares nothing, keeps nothing.
+    """Look at every example that `settings` would train on. Decodes all of them, prepares nothing, keeps nothing.
 
     Raises:
         FileNotFoundError, ValueError: the path cannot be opened as data at all; see `open_data`.
@@ -44,8 +47,33 @@ def check(settings: Data) -> Report:
     if settings.path in MIXTURES:
         effects = (f"points in the plane, drawn from {len(modes(settings.path))} Gaussians",)
         return Report(path=settings.path, kind="points", num_examples=NUM_POINTS, num_readable=NUM_POINTS, effects=effects)
+    if settings.kind == "audio":
+        with open_source(settings.path, SOUNDS) as source:
+            return _sound_report(source, settings)
+    if settings.kind == "tokens":
+        return check_tokens(settings)
     with open_source(settings.path) as source:
         return _report(source, settings, _look(source))
+
+
+def _sound_report(source: Source, settings: Data) -> Report:
+    found = list(in_order(reader(source, settings), len(source.names), "checking sounds", 4))
+    readable = [(name, one) for name, one in zip(source.names, found, strict=True) if not isinstance(one, str)]
+    short = [name for name, (wave, _) in readable if wave.shape[1] < settings.samples]
+    rates = Counter(str(origin.rate) for _, (_, origin) in readable)
+    kept = np.array([index for index, one in enumerate(found) if not isinstance(one, str)], dtype=np.int64)
+    classes, columns, problem = _labels(source, settings, kept)
+    return Report(
+        path=source.path,
+        kind=source.kind,
+        num_examples=len(found),
+        num_readable=len(readable),
+        unreadable=tuple((source.names[index], one) for index, one in enumerate(found) if isinstance(one, str)),
+        classes=classes,
+        columns=columns,
+        label_problem=problem,
+        effects=tuple(remarks(rates, short, settings)),
+    )
 
 
 def _look(source: Source) -> list[Facts | str]:

@@ -3,8 +3,9 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from zerosum.data.images import SUFFIXES, UnreadableError, naming_damage
 from zerosum.data.metadata import NAMES as METADATA
@@ -15,6 +16,20 @@ LARGEST = 1 << 30
 """Bytes in one encoded image; anything above is refused as unreadable."""
 
 logger = logging.getLogger("zerosum.data")
+
+
+class Wanted(NamedTuple):
+    """Which files are examples."""
+
+    one: str
+    many: str
+    suffixes: tuple[str, ...]
+    """In lower case."""
+
+
+IMAGES = Wanted("an image", "images", SUFFIXES)
+SOUNDS = Wanted("a sound", "sounds", (".wav", ".flac", ".ogg", ".oga", ".aiff", ".aif"))
+"""What is read as images and as sounds, by content, and the file names that count as such."""
 
 
 def refuse_huge(size: int) -> None:
@@ -29,9 +44,9 @@ def is_ours(name: str) -> bool:
     return "__MACOSX" not in parts and not any(part.startswith(".") and part != "." for part in parts)
 
 
-def is_relevant(name: str) -> bool:
-    """Whether a file makes the data set what it is: images and metadata by their names, unless hidden."""
-    return is_ours(name) and (name.lower().endswith(SUFFIXES) or PurePosixPath(name).name in METADATA)
+def is_relevant(name: str, wanted: Wanted = IMAGES) -> bool:
+    """Whether a file makes the data set what it is: examples and metadata by their names, unless hidden."""
+    return is_ours(name) and (name.lower().endswith(wanted.suffixes) or PurePosixPath(name).name in METADATA)
 
 
 def shared_folder(names: Iterable[str], is_archive: bool) -> str:
@@ -49,41 +64,52 @@ def shared_folder(names: Iterable[str], is_archive: bool) -> str:
     return prefix
 
 
-def classes(names: list[str], path: Path) -> dict[str, list[Any]]:
+def classes(names: list[str], path: Path, wanted: Wanted = IMAGES) -> dict[str, list[Any]]:
     """The column "label" that sub-folders make: the first one of every image, if every image is in one."""
     firsts = [name.split("/", 1)[0] for name in names if "/" in name]
     if firsts and len(firsts) < len(names):
         outside = len(names) - len(firsts)
-        logger.warning("%s: %d of %d images lie outside of sub-folders, so no image has a class", path, outside, len(names))
+        counts = (path, outside, len(names), wanted.many)
+        logger.warning("%s: %d of %d %s lie outside of sub-folders, so none has a class", *counts)
     return {"label": list(firsts)} if len(firsts) == len(names) else {}
 
 
 def layout(
-    path: Path, kind: str, names: Iterable[str], read: Callable[[str], bytes], close: Callable[[], None] = nothing
+    path: Path,
+    kind: str,
+    names: Iterable[str],
+    read: Callable[[str], bytes],
+    close: Callable[[], None] = nothing,
+    wanted: Wanted = IMAGES,
 ) -> Source:
     """The source that files make by the way they lie.
 
     Args:
         names: of every file, relative to the root.
         read: the content of a file, by that name.
+        wanted: which files are examples.
 
     Raises:
-        ValueError: no images, or metadata that does not fit them.
+        ValueError: no examples, or metadata that does not fit them.
     """
     ours = [name for name in names if is_ours(name)]
-    relevant = sorted(name for name in ours if is_relevant(name))
+    relevant = sorted(name for name in ours if is_relevant(name, wanted))
     root = shared_folder(relevant, is_archive=kind != "folder") if relevant else ""
     inner = [name.removeprefix(root) for name in relevant]
-    images = [name for name in inner if name.lower().endswith(SUFFIXES)]
+    images = [name for name in inner if name.lower().endswith(wanted.suffixes)]
     if not images:
-        raise ValueError(f"{path} {_instead(ours)}")
+        raise ValueError(f"{path} {_instead(ours, wanted)}")
     metadata = [name for name in inner if PurePosixPath(name).name in METADATA]
     if metadata and metadata not in ([name] for name in METADATA):
         raise ValueError(f"{path}: there may be one {' or '.join(METADATA)}, at the top, but there is {', '.join(metadata)}")
     columns, rows = ({}, None) if not metadata else _described(path, metadata[0], read, root, images)
     if "label" not in columns:
-        columns |= classes(images, path)
-    return Source(os.fspath(path), kind, images, lambda index: read(root + images[index]), columns, rows, close=close)
+        columns |= classes(images, path, wanted)
+    beside = [name for name in ours if name.startswith(root) and name.lower().endswith(".txt")]
+    texts = {name.removeprefix(root): partial(read, name) for name in sorted(beside)}
+    return Source(
+        os.fspath(path), kind, images, lambda index: read(root + images[index]), columns, rows, texts=texts, close=close
+    )
 
 
 def _described(
@@ -97,14 +123,16 @@ def _described(
     return read_metadata(metadata, content, images, path)
 
 
-def _instead(names: list[str]) -> str:
-    """What a place without images holds, in words."""
+def _instead(names: list[str], wanted: Wanted) -> str:
+    """What a place without examples holds, in words."""
     if not names:
-        return "is empty: put images into it, at any depth; sub-folders become classes"
+        return f"is empty: put {wanted.many} into it, at any depth; sub-folders become classes"
+    if wanted is IMAGES and any(name.lower().endswith(SOUNDS.suffixes) for name in names):
+        return "holds sounds: name a family that learns from them, such as wavegan:cpu, or set data.kind audio"
     data = [name for name in names if name.endswith((".npz", ".npy", ".parquet", ".zip", ".tar")) or "images-idx3" in name]
     if data:
-        return f"holds no images, but {', '.join(data[:5])}: give data.path one of these files"
-    return f"holds {len(names)} files, but none is an image by its name ({', '.join(SUFFIXES[:6])} ...)"
+        return f"holds no {wanted.many}, but {', '.join(data[:5])}: give data.path one of these files"
+    return f"holds {len(names)} files, but none is {wanted.one} by its name ({', '.join(wanted.suffixes[:6])} ...)"
 
 
 def walk(path: Path) -> Iterator[str]:
@@ -120,8 +148,8 @@ def walk(path: Path) -> Iterator[str]:
                 waiting.append(place)
 
 
-def open_folder(path: Path) -> Source:
-    """Images at any depth below a folder.
+def open_folder(path: Path, wanted: Wanted = IMAGES) -> Source:
+    """Images, or other examples, at any depth below a folder.
 
     Raises:
         ValueError: see `layout`.
@@ -131,4 +159,4 @@ def open_folder(path: Path) -> Source:
         refuse_huge((path / name).stat().st_size)
         return (path / name).read_bytes()
 
-    return layout(path, "folder", walk(path), read)
+    return layout(path, "folder", walk(path), read, wanted=wanted)

@@ -3,20 +3,25 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from zerosum.data.source import listed
 
 NAMES = ("metadata.jsonl", "metadata.csv")
 KEY = "file_name"
 
 
-def read_metadata(name: str, content: bytes, images: list[str], path: Path) -> tuple[dict[str, list[Any]], list[str]]:
+def read_metadata(
+    name: str, content: bytes, images: list[str], path: Path, keys: Sequence[str] = (KEY,)
+) -> tuple[dict[str, list[Any]], list[str]]:
     """The metadata's columns in the order of the images, and where each image's row is ("metadata.csv line 7").
 
     Args:
         name: metadata.jsonl (one JSON object a line) or metadata.csv (with a header), lying in `path` with `content`.
         images: names relative to the metadata file; each must have exactly one row with that `file_name`.
+        keys: what the column with these names may be called.
 
     Raises:
         ValueError: a broken line, a row without an image, an image without a row, two rows for an image.
@@ -26,20 +31,26 @@ def read_metadata(name: str, content: bytes, images: list[str], path: Path) -> t
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise ValueError(f"{where} is not UTF-8 text: {problem}") from problem
-    known, rows = set(images), dict[str, tuple[int, dict[str, Any]]]()
+    known, rows, strange = set(images), dict[str, tuple[int, dict[str, Any]]](), list[str]()
     for line, row in _jsonl(where, text) if name.endswith(".jsonl") else _csv(where, text):
-        file = row.pop(KEY, None)
+        file = next((row.pop(key) for key in keys if key in row), None)
         if not isinstance(file, str):
-            raise ValueError(f"{where} line {line} has no {KEY!r}, the image's path relative to this file")
+            raise ValueError(f"{where} line {line} has no {keys[0]!r}, the image's path relative to this file")
         file = str(PurePosixPath(file))
-        if file not in known:
-            raise ValueError(f"{where} line {line} names {file!r}, but there is no such image: add it, or remove the line")
         if file in rows:
             raise ValueError(f"{where} line {line} names {file!r} again, after line {rows[file][0]}: remove one of the two")
-        rows[file] = line, row
-    without = [image for image in images if image not in rows]
+        if file in known:
+            rows[file] = line, row
+        else:
+            strange.append(f"{file!r} (line {line})")
+    if strange:
+        what = "there is no such image: add it, or remove the line"
+        if len(strange) > 1:
+            what = f"there are no such images ({len(strange)} lines): add them, or remove the lines"
+        raise ValueError(f"{where} names {listed(strange)}, but {what}")
+    without = [repr(image) for image in images if image not in rows]
     if without:
-        raise ValueError(f"{where} has no row for {len(without)} of {len(images)} images, such as {without[0]!r}: add them")
+        raise ValueError(f"{where} has no row for {len(without)} of {len(images)} images: {listed(without)}; add them")
     columns = dict.fromkeys(column for _, row in rows.values() for column in row)
     return {column: [rows[image][1].get(column) for image in images] for column in columns}, [
         f"{name} line {rows[image][0]}" for image in images

@@ -21,7 +21,7 @@ from zerosum.data import images
 from zerosum.data.cache import judge_skipped, key, prepared, prepared_source
 from zerosum.data.dataset import Dataset, Images
 from zerosum.data.images import UnreadableError
-from zerosum.data.source import Source
+from zerosum.data.source import LISTED, Source, listed
 from zerosum.data.sources import open_source
 from zerosum.datacard import DataCard
 from zerosum.game import Batch
@@ -33,8 +33,6 @@ TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange width and height."""
 ORIENTATION = 0x0112
 """The EXIF tag."""
-LISTED = 10
-"""Names in an error."""
 
 
 class Pairs(Dataset):
@@ -226,12 +224,12 @@ def _paired(source: Source, sides: tuple[str, str], side: str) -> Source:
         stems = [str(PurePosixPath(source.names[position].removeprefix(f"{name}/")).with_suffix("")) for position in positions]
         twice = sorted({stem for stem in stems if stems.count(stem) > 1}) if len(set(stems)) < len(stems) else []
         if twice:
-            raise ValueError(f"{source.path}: in {name} more than one file is named {_listed(twice)}: keep one of each")
+            raise ValueError(f"{source.path}: in {name} more than one file is named {listed(twice)}: keep one of each")
         found.append(dict(zip(stems, positions, strict=True)))
     alone = [f"{sides[number]}/{stem}" for number in (0, 1) for stem in sorted(set(found[number]) - set(found[1 - number]))]
     if alone:
         raise ValueError(
-            f"{source.path}: these {len(alone)} files have no partner of their name on the other side: {_listed(alone)}. "
+            f"{source.path}: these {len(alone)} files have no partner of their name on the other side: {listed(alone)}. "
             "Add their partners, or take them away"
         )
     pairs = [(found[0][stem], found[1][stem]) for stem in sorted(found[0])]
@@ -249,7 +247,7 @@ def _refuse_unequal(source: Source, pairs: Sequence[tuple[int, int]]) -> None:
     if unequal:
         raise ValueError(
             f"{source.path}: the two pictures of a pair must have one size, but {len(unequal)} pairs do not: "
-            f"{_listed(unequal)}. Bring them to one size, or take them away"
+            f"{listed(unequal)}. Bring them to one size, or take them away"
         )
 
 
@@ -267,10 +265,6 @@ def _size(raw: bytes | np.ndarray) -> tuple[int, int] | None:
 
 def _by(size: tuple[int, int] | None) -> str:
     return "" if size is None else f"({size[0]} x {size[1]})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def _halved(source: Source, sides: tuple[str, str], side: str) -> Source:

@@ -19,6 +19,7 @@ from zerosum.data import images
 from zerosum.data.cache import UNFINISHED, Skipped, judge_skipped, sweep
 from zerosum.data.dataset import Dataset
 from zerosum.data.degradations import degrade
+from zerosum.data.holes import draw_holes, holed_shape, with_hole
 from zerosum.data.images import UnreadableError
 from zerosum.data.parallel import in_order
 from zerosum.data.source import Source
@@ -52,6 +53,7 @@ class Photographs(Dataset):
         self.skipped: Skipped = [(name, reason) for name, reason in json.loads((folder / "skipped.json").read_text("utf-8"))]
         self.pixels: np.ndarray = np.asarray(np.load(folder / "pixels.npy", mmap_mode="r"))
         self.crop, self.scale, self.degradation = settings.resolution, settings.scale, settings.degradation
+        self.holes = settings.holes
         self.channels = table["channels"]
         sizes = np.array(table["sizes"], np.int64).reshape(-1, 2)
         starts = np.concatenate([[0], np.cumsum(sizes.prod(axis=1) * self.channels)])
@@ -87,7 +89,7 @@ class Photographs(Dataset):
         top, left = (photograph.shape[0] - height) // 2, (photograph.shape[1] - width) // 2
         target = np.ascontiguousarray(photograph[top : top + height, left : left + width])
         stream = np.random.default_rng(derive_seed("degradation", position))
-        return as_batch([degrade(target, self.scale, self.degradation, stream)], [target])
+        return as_batch([self._spoilt(target, stream)], [target])
 
     def _pairs(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int], centred: bool) -> Batch:
         """Sources uint8 `[N, C, h, w]` and targets uint8 `[N, C, H, W]`."""
@@ -101,8 +103,14 @@ class Photographs(Dataset):
                 target = target[:, ::-1]
             target = np.ascontiguousarray(target)
             targets.append(target)
-            sources.append(degrade(target, self.scale, self.degradation, stream))
+            sources.append(self._spoilt(target, stream))
         return as_batch(sources, targets)
+
+    def _spoilt(self, target: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+        if self.degradation == "holes":
+            height, width = target.shape[:2]
+            return with_hole(target, draw_holes(height, width, self.crop, self.holes, stream))
+        return degrade(target, self.scale, self.degradation, stream)
 
 
 def as_batch(sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Batch:
@@ -114,7 +122,11 @@ def as_batch(sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Ba
 def shapes_of(settings: Data, channels: int) -> dict[str, tuple[int, ...]]:
     """The shapes of one source and one target."""
     side, crop = settings.resolution // settings.scale, settings.resolution
-    return {"source": (channels, side, side), "target": (channels, crop, crop)}
+    source = (channels, side, side)
+    return {
+        "source": holed_shape(source) if settings.has_holes else source,
+        "target": (channels, crop, crop),
+    }
 
 
 def prepared_photographs(settings: Data, cache: Path) -> Photographs:

@@ -53,7 +53,7 @@ class Report:
 
     @property
     def has_problems(self) -> bool:
-        """Whether something is broken: unreadable images, or labels that cannot be used."""
+        """Whether something is broken: unreadable files, or labels that cannot be used."""
         return bool(self.unreadable or self.label_problem or not self.num_readable)
 
     def to_json(self) -> str:
@@ -66,7 +66,7 @@ class Report:
         if self.classes:
             console.print(self._balance())
         if self.unreadable:
-            console.print(_listing("unreadable images", ("name", "reason"), self.unreadable))
+            console.print(_listing("unreadable files", ("name", "reason"), self.unreadable))
         for title, groups in (("exact duplicates", self.exact_duplicates), ("near duplicates", self.near_duplicates)):
             if groups:
                 console.print(_listing(f"{title}: {len(groups)} groups", ("images",), ((_names(group),) for group in groups)))
@@ -94,8 +94,8 @@ class Report:
     def _balance(self) -> Table:
         total, most = sum(self.classes.values()), max(self.classes.values())
         table = Table(title=f"{len(self.classes)} classes")
-        for column in ("class", "images", "share", ""):
-            table.add_column(column, justify="right" if column in ("images", "share") else "left")
+        for column in ("class", "examples", "share", ""):
+            table.add_column(column, justify="right" if column in ("examples", "share") else "left")
         for name, count in list(self.classes.items())[: 2 * SHOWN]:
             table.add_row(escape(name), f"{count:,}", f"{count / total:.1%}", "█" * round(20 * count / most))
         if len(self.classes) > 2 * SHOWN:

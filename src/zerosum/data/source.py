@@ -1,16 +1,24 @@
 """Examples in a fixed order, from whatever they lie in: the form that all kinds of data are opened in."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+LISTED = 10
+"""Names in an error."""
+
 
 def nothing() -> None:
     """Close what needs no closing."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for an error: the first ten, and how many more there are."""
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Source:
     """Where every example's columns are written, for messages, when that is not its name."""
     class_names: tuple[str, ...] = ()
     """Names of labels that are numbers from 0."""
+    texts: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    """What reads the .txt files that lie among the images, by name."""
     close: Callable[[], None] = nothing
 
 

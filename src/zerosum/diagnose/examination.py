@@ -14,6 +14,7 @@ from zerosum.data import Dataset
 from zerosum.data.feed import to_float
 from zerosum.diagnose.looks import Looks, find_clusters, shares
 from zerosum.diagnose.signals import checkerboard, copies, duplicates, energy, label_agreement, missing, saturated
+from zerosum.diagnose.texts import Texts
 from zerosum.game import GAN, Batch
 from zerosum.noise import SeededNoise, derive_seed, seed_stream
 from zerosum.sampling import generate
@@ -22,6 +23,8 @@ NUM_REAL = 2_000
 NUM_SAMPLES = 512
 FEWEST = 8
 """Real examples that samples can be compared with."""
+NUM_PAIRS = 128
+"""Pairs learned from whose sources are translated again."""
 NUM_PROBES = 4
 """Batches on which the discriminator is asked, of training and of held-out examples."""
 COPY = 0.5
@@ -76,10 +79,16 @@ class Signals:
     """How far classes can be told from the looks of real examples: 0 not at all, 1 always."""
     label_agreement: float | None = None
     """How far samples look like the class they were asked for, on the same scale."""
+    error: float | None = None
+    """Of pairs: the mean absolute difference, in [-1, 1], between what is made of held-out sources and their targets."""
+    error_train: float | None = None
+    """The same for sources that were learned from."""
     saturated: float | None = None
     """Share of the samples' pixels at black or white, above that of real images."""
     checkerboard: float | None = None
     """Power of the samples near the highest frequencies over that of real images."""
+    skipped: str | None = None
+    """What cannot be examined of such samples, in words."""
 
     def to_row(self) -> dict[str, Any]:
         """Plain data without what is not known."""
@@ -108,6 +117,13 @@ class Reference:
         self.train, self.held_out = (
             {key: to_float(value) for key, value in dataset.batch(positions).items()} for positions in chosen
         )
+        fresh = self.held_out[makes]
+        self.unseen = self.held_out if len(fresh) >= FEWEST else self.train
+        """What a family that makes pictures from pictures is given: examples held out, or those that it learns from."""
+        self.texts: Texts | None = None
+        if not self.train[makes].is_floating_point():
+            self.texts = Texts(self.train[makes], self.held_out[makes], dataset.batch(train)[makes])
+            return
         self.looks = Looks.of(self.train[makes])
         self.real = self.looks(self.train[makes])
         self.fresh = self.looks(self.held_out[makes])
@@ -135,8 +151,11 @@ def examine(
         return Signals(**found | {"finite": False})
     seed_stream(derive_seed("examination", images), device)
     found |= ask_discriminator(gan, reference, progress, batch, device)
-    if len(reference.real) >= FEWEST:
+    if reference.texts is not None:
+        found |= reference.texts.compare(samples)
+    elif len(reference.real) >= FEWEST:
         found |= compare(samples, reference) | compare_labels(samples, given, reference)
+        found |= compare_pairs(average, samples, reference, device)
     finite = {name: value for name, value in found.items() if not isinstance(value, float) or np.isfinite(value)}
     return Signals(**finite | {"finite": len(finite) == len(found)})
 
@@ -152,12 +171,25 @@ def from_means(means: Mapping[str, float]) -> dict[str, Any]:
 
 
 def draw(average: GAN, reference: Reference, device: torch.device) -> tuple[Tensor, Batch]:
-    """Samples, always from the same latents, and what they were given: conditions as frequent as in the data."""
-    rows = torch.arange(NUM_SAMPLES) % len(reference.real)
-    given = {key: reference.train[key][rows] for key in average.given}
-    seeds = range(FIRST_SEED, FIRST_SEED + NUM_SAMPLES)
-    there = {key: value.to(device) for key, value in given.items()}
-    return generate(average, there, lambda part: SeededNoise(seeds[part], device), NUM_SAMPLES).float().cpu(), given
+    """Samples, always from the same latents, and what they were given: conditions as frequent as in the data.
+
+    What makes pictures from pictures is given those that it has not learned from, where there are enough, each once.
+    """
+    side, count = reference.train, NUM_SAMPLES
+    if "source" in average.given:
+        side = reference.unseen
+        count = min(count, len(side[reference.makes]))
+    rows = torch.arange(count) % len(side[reference.makes])
+    given = {key: side[average.takes if key == "source" else key][rows] for key in average.given}
+    return make(average, given, device), given
+
+
+def make(average: GAN, given: Batch, device: torch.device) -> Tensor:
+    """Samples of what they are given, on the CPU."""
+    count = len(next(iter(given.values()), range(NUM_SAMPLES)))
+    seeds, there = range(FIRST_SEED, FIRST_SEED + count), {key: value.to(device) for key, value in given.items()}
+    made = generate(average, there, lambda part: SeededNoise(seeds[part], device), count).cpu()
+    return made.float() if made.is_floating_point() else made
 
 
 def ask_discriminator(gan: GAN, reference: Reference, progress: float, batch: int, device: torch.device) -> dict[str, Any]:
@@ -208,11 +240,25 @@ def compare(samples: Tensor, reference: Reference) -> dict[str, Any]:
     if len(fresh) > 1:
         found["distance_floor"] = energy(real, fresh)[0]
         shares_copied = [float((copies(real, points) < COPY).float().mean()) for points in (fake, fresh)]
-        found["copies"] = shares_copied[0] - shares_copied[1]
+        if reference.makes != "target" or reference.unseen is reference.held_out:
+            # What is made of a source whose target was learned from should be near to it: that is no copying.
+            found["copies"] = shares_copied[0] - shares_copied[1]
     if samples.dim() == 4:
         images = reference.train[reference.makes][:NUM_SAMPLES]
         found["saturated"] = saturated(samples) - saturated(images)
         found["checkerboard"] = checkerboard(samples) / max(checkerboard(images), 1e-12)
+    return found
+
+
+def compare_pairs(average: GAN, samples: Tensor, reference: Reference, device: torch.device) -> dict[str, Any]:
+    """What is made of the sources of pairs beside their targets."""
+    if reference.makes != "target":
+        return {}
+    known = {key: value[:NUM_PAIRS] for key, value in reference.train.items()}
+    made = make(average, {"source": known["source"]}, device)
+    found: dict[str, Any] = {"error_train": float((made - known["target"]).abs().mean())}
+    if reference.unseen is reference.held_out:
+        found["error"] = float((samples - reference.held_out["target"][: len(samples)]).abs().mean())
     return found
 
 

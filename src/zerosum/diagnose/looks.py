@@ -7,8 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from zerosum.spectra import Mel, log_mel
+
 SIDE = 16
 """Pixels a side of the small pictures that are compared."""
+MEL = Mel(rate=16_000, size=256, hop=64, bands=32, high=8_000.0)
+"""Of the spectrograms that sounds are compared by, whatever their rate."""
 COMPONENTS = 24
 NUM_CLUSTERS = 20
 
@@ -24,9 +28,9 @@ class Looks:
 
     @classmethod
     def of(cls, real: Tensor) -> Self:
-        """The space that real examples span: images `[N, C, H, W]` in [-1, 1], or points `[N, P]`."""
+        """The space that real examples span: images `[N, C, H, W]` in [-1, 1], sounds `[N, C, T]`, or points `[N, P]`."""
         flat = flatten(real)
-        if real.dim() != 4:
+        if real.dim() == 2:
             return cls(torch.zeros(flat.shape[1]), torch.eye(flat.shape[1]))
         mean = flat.mean(0)
         _, _, directions = torch.linalg.svd(flat - mean, full_matrices=False)
@@ -38,8 +42,12 @@ class Looks:
 
 
 def flatten(examples: Tensor) -> Tensor:
-    """Examples as rows `[N, P]`, images at most `SIDE` pixels a side."""
+    """Examples as rows `[N, P]`, images and the spectrograms of sounds at most `SIDE` pixels a side."""
     examples = examples.detach().float().cpu()
+    if examples.dim() == 3 and not len(examples):  # which FFTs refuse
+        examples = examples.new_zeros(0, 1, MEL.bands, examples.shape[2] // MEL.hop)
+    elif examples.dim() == 3:
+        examples = log_mel(examples.mean(1), MEL)[:, None]
     if examples.dim() == 4:
         height, width = (min(side, SIDE) for side in examples.shape[2:])
         examples = adaptive_avg_pool2d(examples, (height, width))

@@ -42,6 +42,8 @@ UNIFORM = 0.5
 TWINS = 0.5
 WEAK_LABELS = 0.2
 """Agreement with labels, from 0 as by chance to 1, below which they say nothing."""
+BY_HEART = 2.0
+"""Error of held-out pairs over that of pairs learned from, above which these are known by heart."""
 VANISHED, EXPLODED = 1e-5, 100.0
 """Gradient norm below which a network is no longer moved; difference of logits that no sigmoid tells from infinity."""
 LOST = 5.0
@@ -62,6 +64,8 @@ class Players:
     """The players that judge."""
     cures: frozenset[str] = frozenset()
     """The stabilisers that the family takes, of `CURES`."""
+    images: bool = True
+    """Whether it is images that are made: text and sounds are not mirrored."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +167,10 @@ def generator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) ->
 def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """Samples lack variety, and do not gain any."""
     missing, diversity, twins = (known(rows, name) for name in ("missing_share", "diversity", "duplicates"))
-    if len(missing) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
+    if len(diversity) < WINDOW or len(history) < WINDOW + 2 or gaining(history):
         return []
     newest, evidence = rows[-1], []
-    if min(missing) > MISSING:
+    if missing and min(missing) > MISSING:
         classes = f" (classes {', '.join(newest.missing_classes)})" if newest.missing_classes else ""
         evidence.append(f"samples never show {missing[-1]:.0%} of what is in the data{classes}")
     if max(diversity) < UNIFORM:
@@ -179,13 +183,19 @@ def mode_collapse(rows: Sequence[Signals], history: Sequence[Signals]) -> list[s
 def discriminator_overfits(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
     """The discriminator knows its training examples by heart, or the generator copies them."""
     newest, evidence = rows[-1], []
-    if all_of(rows, "overfitting", least=OVERFITTING):
+    if all_of(rows, "overfitting", least=OVERFITTING) and not is_harmless(history):
         evidence.append(
             f"examples that were held out score {newest.overfitting:.0%} of the way from training examples to samples"
         )
     if all_of(rows, "copies", least=COPIED):
         evidence.append(f"{newest.copies:.0%} of samples are near copies of a training example")
     return evidence
+
+
+def is_harmless(history: Sequence[Signals]) -> bool:
+    """Whether held-out pairs are still translated about as well as ever, whatever the discriminator knows by heart."""
+    errors = known(history, "error")
+    return bool(errors) and errors[-1] * GETTING_NEARER <= min(errors)
 
 
 def discriminator_overpowers(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
@@ -218,11 +228,14 @@ def stalled(rows: Sequence[Signals], history: Sequence[Signals]) -> list[str]:
 
 
 def improving(rows: Sequence[Signals]) -> bool:
-    """Whether samples are coming nearer to real examples."""
-    distances = known(rows, "distance")
-    if len(distances) < WINDOW:
-        return True
-    before, now = fmean(distances[: len(distances) // 2]), fmean(distances[-(len(distances) // 2) :])
+    """Whether samples are coming nearer to real examples, or of pairs to their own targets."""
+    distances, errors = known(rows, "distance"), known(rows, "error")
+    return len(distances) < WINDOW or falling(distances) or (len(errors) == WINDOW and falling(errors))
+
+
+def falling(values: Sequence[float]) -> bool:
+    """Whether the later half of some values is clearly below the earlier one."""
+    before, now = fmean(values[: len(values) // 2]), fmean(values[-(len(values) // 2) :])
     return before - now > (1 - GETTING_NEARER) * abs(before)
 
 
@@ -245,10 +258,22 @@ def balance(newest: Signals) -> Iterator[str]:
 
 def notice(newest: Signals) -> Iterator[str]:
     """What is worth knowing beside the verdict."""
+    if newest.skipped:
+        yield newest.skipped
     if newest.saturated is not None and newest.saturated > 0.3:
         yield f"{newest.saturated:.0%} more pixels than in real images are pure black or white: lower the generator's rate"
     if newest.checkerboard is not None and newest.checkerboard > 4:
         yield f"the finest details are {newest.checkerboard:.1f} times as strong as in real images (a checkerboard, or noise)"
+    if newest.error is not None and newest.error_train is not None and newest.error > BY_HEART * newest.error_train:
+        yield (
+            f"what is made of held-out sources is {newest.error / newest.error_train:.1f} times as far from its target as of "
+            "sources that were learned from: more pairs, --data.mirror True, or a smaller network"
+        )
+    if newest.error is not None and newest.overfitting is not None and newest.overfitting > OVERFITTING:
+        yield (
+            f"the discriminator knows its training pairs by heart (held-out ones score {newest.overfitting:.0%} of the way to "
+            f"what is made); this does no harm while the error of held-out pairs, {newest.error:.3f}, does not grow"
+        )
     if newest.missing_classes:
         yield f"no samples look like {', '.join(newest.missing_classes)}"
 
@@ -276,7 +301,7 @@ def advise(verdict: Verdict, players: Players, images: int) -> Iterator[str]:
     if verdict == "discriminator overfits":
         if "augment" in players.cures:
             yield "show it altered images: --augment ada"
-        yield "more data, or --data.mirror True where left and right do not matter"
+        yield "more data" + (", or --data.mirror True where left and right do not matter" if players.images else "")
         yield "take an earlier checkpoint"
     if verdict == "stalled":
         yield f"other rates: {rates(players, players.rates, 0.5)}"

@@ -19,6 +19,8 @@ CHANNELS = (16, 32, 64)
 PLACES = 4
 """Height and width of the last maps that the linear layer sees."""
 STEPS, BATCH, RATE = 400, 64, 3e-3
+LAST = 3
+"""Layers after the convolutions."""
 SHIFT = 2
 """Pixels by which a batch is moved at most, so that a few images teach more."""
 NUM_SEEDS = 3
@@ -76,13 +78,26 @@ class Classifier:
     device: torch.device
 
     @torch.no_grad()
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """How probable each class is, `[N, K]`, of images uint8 `[N, C, H, W]`."""
+        parts = [
+            self.network(prepared(part, self.device)).softmax(1).cpu() for part in torch.split(torch.from_numpy(images), 500)
+        ]
+        found: NDArray[np.float32] = torch.cat(parts).numpy()
+        return found
+
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The classes `[N]` of images uint8 `[N, C, H, W]`."""
-        parts = [
-            self.network(prepared(part, self.device)).argmax(1).cpu() for part in torch.split(torch.from_numpy(images), 500)
-        ]
-        named: NDArray[np.int64] = torch.cat(parts).numpy()
+        named: NDArray[np.int64] = self.probabilities(images).argmax(1)
         return named
+
+    @torch.no_grad()
+    def maps(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The last maps `[N, 64, H, W]` of images uint8 `[N, C, H, W]`."""
+        convolutions = self.network[:-LAST]  # type: ignore[index]
+        parts = [convolutions(prepared(part, self.device)).cpu() for part in torch.split(torch.from_numpy(images), 500)]
+        found: NDArray[np.float32] = torch.cat(parts).numpy()
+        return found
 
     def accuracy(self, test: Labelled) -> float:
         """Share of images whose class is named right."""
@@ -235,13 +250,17 @@ class Lift:
         """With generated images minus without, for each seed."""
         return tuple(b - a for a, b in zip(self.without, self.with_generated, strict=True))
 
+    @property
+    def verdict(self) -> str:
+        """Helps, does harm, or does not help: by the interval."""
+        low, high = self.interval
+        return "helps here" if low > 0 else "does harm here" if high < 0 else "does not help here"
+
     def sentence(self) -> str:
         """The finding in words."""
-        low, high = self.interval
-        verdict = "helps here" if low > 0 else "does harm here" if high < 0 else "does not help here"
         return (
             f"{np.mean(self.without):.3f} with {self.real_per_class} real images per class, {np.mean(self.with_generated):.3f} "
-            f"with {self.generated_per_class} generated ones more: {verdict} ({len(self.gains)} seeds)"
+            f"with {self.generated_per_class} generated ones more: {self.verdict} ({len(self.gains)} seeds)"
         )
 
 
@@ -251,7 +270,7 @@ def augmentation_lift(
     test: Labelled,
     num_classes: int,
     *,
-    real_per_class: int,
+    real_per_class: int | None,
     num_seeds: int = NUM_SEEDS,
     seed: int = 0,
     steps: int = STEPS,
@@ -265,6 +284,7 @@ def augmentation_lift(
         real: real images to draw from, best such as the generator was trained on.
         fake: generated images, all of which join.
         test: real images that were held out.
+        real_per_class: None: all, be there more of one class than of another; only the first weights then differ by seed.
 
     Raises:
         ValueError: as `check_sides`; fewer than 3 seeds, or too few real images of a class.
@@ -272,7 +292,7 @@ def augmentation_lift(
     if num_seeds < 3:
         raise ValueError(f"the lift needs at least 3 seeds, not {num_seeds}: one training can be lucky")
     counts = check_sides(real, fake, test, num_classes)
-    if not 1 <= real_per_class <= counts[0].min():
+    if real_per_class is not None and not 1 <= real_per_class <= counts[0].min():
         fewest = int(counts[0].argmin())
         raise ValueError(
             f"{real_per_class} real images per class are asked for, but there are {counts[0][fewest]} of class {fewest}: "
@@ -280,11 +300,12 @@ def augmentation_lift(
         )
     without, with_generated = [], []
     for number in (derive_seed(seed, "lift", index) for index in range(num_seeds)):
-        few = real.draw(real_per_class, number)
+        few = real if real_per_class is None else real.draw(real_per_class, number)
         without.append(train_classifier(few, num_classes, number, steps=steps, device=device).accuracy(test))
         more = few.and_also(fake)
         with_generated.append(train_classifier(more, num_classes, number, steps=steps, device=device).accuracy(test))
-    return Lift(tuple(without), tuple(with_generated), real_per_class, int(counts[1].min()))
+    fewest = int(counts[0].min()) if real_per_class is None else real_per_class
+    return Lift(tuple(without), tuple(with_generated), fewest, int(counts[1].min()))
 
 
 def check_sides(real: Labelled, fake: Labelled, test: Labelled, num_classes: int) -> tuple[Positions, Positions]:

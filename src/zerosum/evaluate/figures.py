@@ -11,7 +11,7 @@ from rich.table import Table
 DISTANCES = ("fid", "kid", "fid-infinity", "fid-per-class", "mifid")
 LOWER_IS_BETTER = frozenset({*DISTANCES, "duplicates", "ms-ssim", "copied", "ppl", "reverse-kl"})
 HIGHER_IS_BETTER = frozenset(
-    {"precision", "recall", "density", "coverage", "inception-score", "cas", "lift", "modes", "high-quality"}
+    {"precision", "recall", "density", "coverage", "inception-score", "cas", "lift", "modes", "high-quality", "r-precision"}
 )
 """All other figures are best near their floor: neither too low nor too high."""
 

@@ -49,9 +49,14 @@ def training_distances(train: Features, examples: Features) -> Rows:
 def compare_distances(held_out: Rows, fake: Rows) -> Memorisation:
     """The test, from `training_distances` of held-out examples `[H]` and of generated ones `[N]`."""
     ranked = np.sort(held_out)
-    copied = float((fake <= np.quantile(ranked, STRICTNESS)).mean())
+    copied = float((fake <= copy_distance(ranked)).mean())
     num_closer = np.searchsorted(ranked, fake, "left") / 2 + np.searchsorted(ranked, fake, "right") / 2
     return Memorisation(copied, 1 - float(num_closer.mean()) / len(ranked))
+
+
+def copy_distance(held_out: Rows) -> float:
+    """The distance up to which a sample is called a copy, from `training_distances` of held-out examples `[H]`."""
+    return float(np.quantile(held_out, STRICTNESS))
 
 
 def training_angles(train: Features, fake: Features) -> Rows:

@@ -5,10 +5,12 @@ from collections.abc import Collection
 
 from zerosum.evaluate.labelled import LESSON_METRICS, STACKED_METRICS
 from zerosum.evaluate.points import POINT_METRICS
+from zerosum.evaluate.retrieval import PROMPT_METRICS
 from zerosum.evaluate.runner import GROUPS, METRICS
 
 IMAGE_METRICS = (*METRICS, "ppl", *LESSON_METRICS, *STACKED_METRICS)
-ALL_METRICS = tuple(dict.fromkeys((*IMAGE_METRICS, *POINT_METRICS)))
+CAPTION_METRICS = (*METRICS, "ppl", *PROMPT_METRICS)
+ALL_METRICS = tuple(dict.fromkeys((*IMAGE_METRICS, *POINT_METRICS, *PROMPT_METRICS)))
 
 
 def read_metrics(text: str) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from zerosum.evaluate.diversity import ms_ssim
 from zerosum.evaluate.figures import Figure
 from zerosum.evaluate.intervals import bootstrap_interval
 from zerosum.features.lite0 import SHA256
@@ -21,7 +22,7 @@ Pair = tuple[Tensor, Tensor]
 
 PATCH = 128
 """Pixels a side of the patches whose perceptual distance is taken: the network sees them at twice the size."""
-HIGHER_IS_BETTER = {"psnr": True, "psnr-y": True, "ssim": True, "perceptual": False}
+HIGHER_IS_BETTER = {"psnr": True, "psnr-y": True, "ssim": True, "ms-ssim": True, "perceptual": False}
 """The metrics, and which way is up."""
 
 
@@ -32,6 +33,11 @@ def do_nothing(source: Tensor, size: Sequence[int]) -> Tensor:
     return interpolate(source, list(size), mode="bicubic", antialias=True).clamp(-1, 1)
 
 
+def in_channels(pictures: Tensor, count: int) -> Tensor:
+    """Pictures `[N, C, H, W]` with so many channels: the mean of them, or one as all."""
+    return pictures.mean(1, keepdim=True) if pictures.shape[1] > count else pictures.expand(-1, count, -1, -1)
+
+
 def judge_pair(images: Tensor, target: Tensor, perceptual: Perceptual) -> dict[str, float]:
     """Metrics by name of an image `[1, C, H, W]` in [-1, 1] beside its target.
 
@@ -40,13 +46,19 @@ def judge_pair(images: Tensor, target: Tensor, perceptual: Perceptual) -> dict[s
     """
     if images.shape != target.shape:
         raise ValueError(f"an image of shape {list(images.shape)} beside a target of {list(target.shape)}: they must be alike")
-    images = ((images.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+    images = as_bytes(images) / 127.5 - 1
     return {
         "psnr": psnr(images, target).item(),
         "psnr-y": psnr(luma(images), luma(target)).item(),
         "ssim": ssim(images, target).item(),
+        "ms-ssim": float(ms_ssim(as_bytes(images), as_bytes(target))[0]),
         "perceptual": perceptual_distance(images, target, perceptual).item(),
     }
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as uint8, rounded, as files are."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 @torch.no_grad()
@@ -85,15 +97,14 @@ def pair_figures(
     for source, target in pairs:
         name = "bicubic" if source.shape[2:] != target.shape[2:] else "source"
         made.append(judge_pair(make(source), target, perceptual))
-        free = do_nothing(source, target.shape[2:])
-        free = free.mean(1, keepdim=True) if free.shape[1] > target.shape[1] else free.expand_as(target)
+        free = in_channels(do_nothing(source, target.shape[2:]), target.shape[1])
         nothing.append(judge_pair(free, target, perceptual))
     figures = []
     for metric in HIGHER_IS_BETTER:
         ours, theirs = ([row[metric] for row in rows] for rows in (made, nothing))
         note = compared(ours, theirs, HIGHER_IS_BETTER[metric], name)
-        figures.append(_figure(metric, ours, split, generator, seed, note))
-        figures.append(_figure(f"{metric} ({name})", theirs, split, "", seed, "what costs nothing"))
+        figures.append(figure_of(metric, ours, split, generator, seed, note))
+        figures.append(figure_of(f"{metric} ({name})", theirs, split, "", seed, "what costs nothing"))
     return figures
 
 
@@ -103,7 +114,8 @@ def compared(ours: Sequence[float], theirs: Sequence[float], higher_is_better: b
     return f"{'higher' if higher_is_better else 'lower'} is better; better than {name} on {better} of {len(ours)}"
 
 
-def _figure(metric: str, values: Sequence[float], split: str, generator: str, seed: int, note: str) -> Figure:
+def figure_of(metric: str, values: Sequence[float], split: str, generator: str, seed: int, note: str) -> Figure:
+    """The mean of a metric over pairs, with its interval and provenance."""
     is_perceptual = metric.startswith("perceptual")
     return Figure(
         metric,

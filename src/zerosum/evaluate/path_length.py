@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from zerosum.data import Images
+from zerosum.data import Captioned, Images
 from zerosum.evaluate.arrays import Rows
 from zerosum.evaluate.figures import Figure
-from zerosum.evaluate.samples import draw_labels
+from zerosum.evaluate.samples import draw_given
 from zerosum.features import FeatureNetwork
 from zerosum.noise import BlendedNoise, SeededNoise, derive_seed
 from zerosum.sampling import BATCH, Sampler, generate
@@ -33,7 +33,7 @@ class PathLength:
 
 
 def path_length(
-    sampler: Sampler, network: FeatureNetwork, num_pairs: int, seed: int = 0, *, like: Images | None = None
+    sampler: Sampler, network: FeatureNetwork, num_pairs: int, seed: int = 0, *, like: Images | Captioned | None = None
 ) -> PathLength:
     """E[d(G(slerp(z1, z2; t)), G(slerp(z1, z2; t + eps))) / eps^2] with eps = 1e-4 (Karras et al. 2019, sec. 4.1, eq. 2).
 
@@ -60,20 +60,20 @@ def pair_lengths(
     num_pairs: int,
     seed: int = 0,
     *,
-    like: Images | None = None,
+    like: Images | Captioned | None = None,
     epsilon: float = EPSILON,
 ) -> Rows:
     """d / epsilon^2 of every pair, `[num_pairs]`."""
-    labels = draw_labels(sampler, like, num_pairs, seed)
+    given = draw_given(sampler, like, num_pairs, seed)
     ends = [[derive_seed(seed, "path", side, number) for number in range(num_pairs)] for side in (0, 1)]
     start = torch.rand(num_pairs, generator=torch.Generator().manual_seed(derive_seed(seed, "path")))
     shares = torch.stack([start, start + epsilon])
     lengths = []
     for part in (slice(first, first + BATCH) for first in range(0, num_pairs, BATCH)):
-        given = {} if labels is None else {"label": labels[part].to(sampler.device)}
+        own = {key: value[part].to(sampler.device) for key, value in given.items()}
         near, far = (
             network.unrounded(127.5 * (made.float() + 1).clamp(0, 2)).double()
-            for made in (_on_the_way(sampler, given, [side[part] for side in ends], share[part]) for share in shares)
+            for made in (_on_the_way(sampler, own, [side[part] for side in ends], share[part]) for share in shares)
         )
         step = (shares[1] - shares[0])[part].double()
         lengths.append((far - near).square().sum(1) / step.square())
@@ -97,7 +97,7 @@ def trimmed(lengths: Rows) -> PathLength:
 
 
 def path_length_figure(
-    sampler: Sampler, network: FeatureNetwork, num_pairs: int, seed: int = 0, *, like: Images | None = None
+    sampler: Sampler, network: FeatureNetwork, num_pairs: int, seed: int = 0, *, like: Images | Captioned | None = None
 ) -> Figure:
     """The path length with its provenance; its name promises neither LPIPS nor VGG.
 

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from zerosum import distributed
 from zerosum.caches import cache_folder
-from zerosum.data import Images
+from zerosum.data import Captioned, Images
 from zerosum.datacard import Labels
 from zerosum.evaluate.intervals import Positions
 from zerosum.evaluate.runner import Examples
 from zerosum.features import FeatureNetwork
+from zerosum.game import Batch, HasPrompts
 from zerosum.noise import SeededNoise, derive_seed
 from zerosum.pictures import to_pixels
 from zerosum.run import write
@@ -31,7 +32,7 @@ from zerosum.sampling import BATCH, Sampler, generate
 
 
 def data_examples(
-    dataset: Images,
+    dataset: Images | Captioned,
     network: FeatureNetwork,
     at_most: int | None = None,
     seed: int = 0,
@@ -55,6 +56,7 @@ def data_examples(
         ValueError: labels are needed and there are none, or of other classes.
         OSError: the cache cannot be written.
     """
+    dataset = dataset.pictures if isinstance(dataset, Captioned) else dataset
     positions = choose(len(dataset) if among is None else len(among), at_most, seed)
     positions = positions if among is None else among[positions]
     classes = None
@@ -77,51 +79,63 @@ def generated_examples(
     n: int,
     seed: int = 0,
     *,
-    like: Images | None = None,
+    like: Images | Captioned | None = None,
     needs: Collection[str] = (),
     quiet: bool = False,
 ) -> Examples:
     """`n` samples of a trained generator of images, from seeds seed, seed + 1, ...
 
     Args:
-        like: of a conditional generator: the data whose labels it is given, drawn without repetition while they last, so
-            that they are as frequent as there.
+        like: of a conditional generator: the data whose labels or captions it is given, drawn without repetition while they
+            last, so that they are as frequent as there.
         needs: what is wanted beside features, out of "labels", "logits", "images".
         quiet: show no progress.
 
     Raises:
         ValueError: a conditional generator without data that has its labels.
     """
-    labels, kept = draw_labels(sampler, like, n, seed), [torch.empty((0, 0, 0, 0), dtype=torch.uint8)]
+    given, kept = draw_given(sampler, like, n, seed), [torch.empty((0, 0, 0, 0), dtype=torch.uint8)]
 
     def draw(part: slice) -> Tensor:
         seeds = range(seed, seed + n)[part]
-        given = {} if labels is None else {"label": labels[part].to(sampler.device)}
-        made = generate(sampler.gan, given, lambda inner: SeededNoise(seeds[inner], sampler.device), len(seeds))
+        own = {key: value[part].to(sampler.device) for key, value in given.items()}
+        made = generate(sampler.gan, own, lambda inner: SeededNoise(seeds[inner], sampler.device), len(seeds))
         pixels = torch.from_numpy(to_pixels(made)).permute(0, 3, 1, 2)
         if "images" in needs:
             kept.append(pixels)
         return pixels
 
     features = through(network, n, draw, "" if quiet else "features of samples")
-    classes = labels.argmax(1).numpy() if labels is not None and "labels" in needs else None
+    classes = given["label"].argmax(1).numpy() if "label" in given and "labels" in needs else None
     images = distributed.concat_over_ranks(torch.cat(kept[1:] or kept)).numpy() if "images" in needs else None
     return Examples(features, classes, find_logits(network, features, needs), images)
 
 
-def draw_labels(sampler: Sampler, like: Images | None, n: int, seed: int) -> Tensor | None:
-    """Label vectors `[n, L]` for a conditional generator, as they occur in a data set; None for one without conditions.
+def draw_given(sampler: Sampler, like: Images | Captioned | None, n: int, seed: int) -> Batch:
+    """What a conditional generator is given for `n` samples, labels or captions as they occur in a data set; else nothing.
 
     Raises:
-        ValueError: no data, or it has other labels.
+        ValueError: no data, or it has other labels, or no captions.
     """
-    if "label" not in sampler.gan.given:
-        return None
+    gan = sampler.gan
+    if "label" not in gan.given and not isinstance(gan, HasPrompts):
+        return {}
     if like is None:
-        raise ValueError("a conditional generator needs data whose labels it is given: like=")
-    order = np.random.default_rng(derive_seed(seed, "labels")).permutation(len(like))
-    values = recode(like, np.resize(order, n), sampler.card.labels)
-    return torch.from_numpy(values) if sampler.card.labels.columns else torch.eye(sampler.card.labels.width)[values]
+        raise ValueError("a conditional generator needs data whose labels or captions it is given: like=")
+    order = condition_order(len(like), n, seed)
+    if isinstance(gan, HasPrompts):
+        if not isinstance(like, Captioned):
+            raise ValueError("this generator makes images of captions, but the real images have none: give such as have")
+        return sampler.read([like.texts[index][0] for index in order.tolist()])
+    if isinstance(like, Captioned):
+        raise ValueError("this generator is given labels, but the real images are read with captions: leave out data.kind")
+    values = recode(like, order, sampler.card.labels)
+    return {"label": torch.from_numpy(values) if sampler.card.labels.columns else torch.eye(sampler.card.labels.width)[values]}
+
+
+def condition_order(count: int, n: int, seed: int) -> Positions:
+    """The positions of the examples whose labels or captions `n` samples are given."""
+    return np.resize(np.random.default_rng(derive_seed(seed, "labels")).permutation(count), n)
 
 
 def recode(dataset: Images, positions: Positions, ours: Labels) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zerosum import distributed
-from zerosum.data import Images, open_data
+from zerosum.data import Captioned, Images, open_data
 from zerosum.data import split as split_data
 from zerosum.data.images import UnreadableError, naming_damage, open_image, quiet_decoders, upright
 from zerosum.data.sources import open_source
@@ -52,8 +52,8 @@ def run_sides(
     sampler: Sampler,
     network: FeatureNetwork,
     needs: Collection[str],
-    real: Images,
-    train: Images | None,
+    real: Images | Captioned,
+    train: Images | Captioned | None,
     *,
     n: int,
     seed: int,
@@ -151,11 +151,23 @@ def open_images(data: Data) -> Images:
     """The prepared images; every process must call this.
 
     Raises:
+        FileNotFoundError, ValueError: as `open_data`; points, or images with captions; fewer images than can be judged.
+    """
+    dataset = open_examples(data)
+    if not isinstance(dataset, Images):
+        raise ValueError(f"{data.path} is read with its captions, but images alone are to be judged here")
+    return dataset
+
+
+def open_examples(data: Data) -> Images | Captioned:
+    """The prepared images, with their captions where `data.kind` says so; every process must call this.
+
+    Raises:
         FileNotFoundError, ValueError: as `open_data`; points; fewer images than can be judged.
     """
     with distributed.first_alone():
         dataset = open_data(data)
-    if not isinstance(dataset, Images):
+    if not isinstance(dataset, Images | Captioned):
         raise ValueError(f"{data.path} is points, but images are to be judged here: give images")
     if len(dataset) < LEAST:
         raise ValueError(f"{data.path} holds {len(dataset)} images; at least {LEAST} are needed to judge by")

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from zerosum.export.biggan_pytorch import BIGGAN_PYTORCH
+from zerosum.export.cyclegan_pix2pix import CYCLEGAN_PIX2PIX
 from zerosum.export.dcgan_example import DCGAN_EXAMPLE
 from zerosum.export.importer import Imported, Importer
 from zerosum.export.networks import Checkpoint
@@ -18,6 +19,7 @@ FORMATS: dict[str, Importer] = {
     "dcgan-example": DCGAN_EXAMPLE,
     "studiogan": STUDIOGAN,
     "realesrgan": REALESRGAN,
+    "cyclegan-pix2pix": CYCLEGAN_PIX2PIX,
 }
 """By the name that `--format` takes."""
 
@@ -28,7 +30,7 @@ def find_format(names: Collection[str], wanted: str | None = None) -> str:
     Raises:
         ValueError: an unknown name for a format, or the tensors are of no known one, or of several.
     """
-    known = "\n  ".join(f"{name:<16}{importer.about}" for name, importer in FORMATS.items())
+    known = "\n  ".join(f"{name:<18}{importer.about}" for name, importer in FORMATS.items())
     if wanted is not None:
         if wanted not in FORMATS:
             raise ValueError(f"unknown format {wanted!r}; known are\n  {known}")

@@ -28,6 +28,8 @@ class Imported:
     """The same as they were trained."""
     discriminator: dict[str, Tensor] | None = None
     """None: the file has none."""
+    inputs: int = 0
+    """Channels of the pictures that pairs, or two kinds of pictures, begin with; 0: there are none."""
     data: dict[str, Any] = field(default_factory=dict)
     """Settings of the data that differ from that recipe's, beside resolution and colour."""
     num_classes: int = 0

@@ -39,6 +39,8 @@ class Checkpoint:
     generator: Network
     """The generator that was trained; the same where there is only one."""
     discriminator: Network | None = None
+    back: Network | None = None
+    """Of generators that go both ways: the other one."""
     unused: tuple[str, ...] = ()
     """Names of what else was in the file."""
 
@@ -117,11 +119,14 @@ def _items(module: Described, group: str) -> list[tuple[str, Any]]:
     return [(str(name), value) for name, value in members.items()] if isinstance(members, Mapping) else []
 
 
-def choose(networks: Mapping[str, Network], discriminator: Mapping[str, Network]) -> Checkpoint:
+def choose(
+    networks: Mapping[str, Network], discriminator: Mapping[str, Network], back: Mapping[str, Network] | None = None
+) -> Checkpoint:
     """Generator and discriminator among the networks of one file, or of two.
 
     Args:
         discriminator: the networks of a second file with the discriminator alone; empty: there is none.
+        back: those of a file with the generator of the other way; None: there is none.
 
     Raises:
         ValueError: no generator, or not one discriminator in the second file.
@@ -141,4 +146,5 @@ def choose(networks: Mapping[str, Network], discriminator: Mapping[str, Network]
         if not judges:
             raise ValueError(f"there is no discriminator in the second file: it has {', '.join(sorted(discriminator))}")
     unused = tuple(sorted(set(networks) - {average, generator, own}))
-    return Checkpoint(networks[average], networks[generator], judges[0] if judges else None, unused)
+    other = choose(back, {}).average if back is not None else None
+    return Checkpoint(networks[average], networks[generator], judges[0] if judges else None, other, unused)

@@ -45,6 +45,23 @@ class Perceptual:
         return torch.stack([(one - other).square().sum(1).mean((1, 2)) for one, other in pairs]).mean(0)
 
 
+class PerceptualLoss:
+    """The mean distance of images and targets as a loss; its network is loaded when it is first used."""
+
+    def __init__(self) -> None:
+        self._distance: Perceptual | None = None
+
+    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
+        """A scalar; gradients flow to the images alone."""
+        if self._distance is None or next(self._distance.network.parameters()).device != images.device:
+            # Its weights are drawn before they are read: the play's own random stream must not notice.
+            with torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
+                self._distance = load_perceptual(images.device)
+        with torch.no_grad():
+            wanted = self._distance.maps(targets)
+        return self._distance(self._distance.maps(images), wanted).mean()
+
+
 def load_perceptual(device: torch.device | str = "cpu") -> Perceptual:
     """The distance, with the weights of lite0.
 

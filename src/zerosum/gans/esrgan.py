@@ -17,10 +17,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_unshuffle
 
-from zerosum.features.perceptual import Perceptual, load_perceptual
+from zerosum.features.perceptual import PerceptualLoss
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, relativistic_average_d, relativistic_average_g, score_notes
 from zerosum.nn.picture_discriminators import UNetDiscriminator, VGGDiscriminator
+from zerosum.nn.super_resolution import enlarged, read_shapes
 from zerosum.noise import Noise, SilentNoise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, cosine, exponential
@@ -153,9 +154,12 @@ class ESRGAN(GAN):
         super().__init__(shapes)
         self.config = config
         channels, resolution, self.scale = read_shapes(shapes)
+        small, fold = resolution // self.scale, 4 // self.scale
+        if small % fold:
+            raise ValueError(f"sources of {small} pixels: at a scale of {self.scale} the sides must be divisible by {fold}")
         self.generator = RRDBNet(channels, self.scale, config)
         self.multiple, self.reach = self.generator.fold, self.generator.reach
-        self._distance: Perceptual | None = None
+        self._distance = PerceptualLoss()
         self.is_game = config.adversarial > 0
         if self.is_game:
             self.discriminator = make_discriminator(config, channels, resolution)
@@ -173,9 +177,7 @@ class ESRGAN(GAN):
         images: Tensor = self.generator((source + 1) / 2) * 2
         if self.config.skip == "none":
             return images - 1
-        size = [side * self.scale for side in source.shape[2:]]
-        enlarged = source if self.scale == 1 else interpolate(source, size, mode="bicubic", antialias=True)
-        return enlarged + images
+        return enlarged(source, self.scale) + images
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:
         """ESRGAN's eq. 1, or -E[log D(t)] - E[log(1 - D(G(s)))]."""
@@ -191,7 +193,7 @@ class ESRGAN(GAN):
         if config.pixel:
             terms["pixel"] = config.pixel * (fakes - target).abs().mean() / 2
         if config.perceptual:
-            terms["perceptual"] = config.perceptual * self._perceptual(fakes, target)
+            terms["perceptual"] = config.perceptual * self._distance(fakes, target)
         if self.is_game:
             terms["adversarial"] = config.adversarial * self._adversarial(fakes, target)
         return Loss(terms)
@@ -207,15 +209,6 @@ class ESRGAN(GAN):
         with torch.no_grad():
             real = self.discriminator(target)
         return relativistic_average_g(real, fake)
-
-    def _perceptual(self, fakes: Tensor, target: Tensor) -> Tensor:
-        if self._distance is None or next(self._distance.network.parameters()).device != fakes.device:
-            # Its weights are drawn before they are read: the play's own random stream must not notice.
-            with torch.random.fork_rng([fakes.device] if fakes.device.type == "cuda" else []):
-                self._distance = load_perceptual(fakes.device)
-        with torch.no_grad():
-            wanted = self._distance.maps(target)
-        return self._distance(self._distance.maps(fakes), wanted).mean()
 
 
 def make_discriminator(config: Config, channels: int, resolution: int) -> nn.Module:
@@ -234,26 +227,6 @@ def make_discriminator(config: Config, channels: int, resolution: int) -> nn.Mod
             "or choose gan.discriminator unet"
         )
     return VGGDiscriminator(channels, resolution, config.discriminator_width)
-
-
-def read_shapes(shapes: Shapes) -> tuple[int, int, int]:
-    """Channels, sides of targets and scale.
-
-    Raises:
-        ValueError: no sources and targets, or of sides whose ratio is not 1, 2 or 4.
-    """
-    if not {"source", "target"} <= set(shapes):
-        raise ValueError(
-            f"this family learns from pairs of source and target, but the data has only {', '.join(sorted(shapes))}: "
-            "set data.kind photographs"
-        )
-    (_, small, _), (channels, resolution, _) = shapes["source"], shapes["target"]
-    scale = resolution // small
-    if scale not in (1, 2, 4) or small * scale != resolution:
-        raise ValueError(f"targets of {resolution} pixels for sources of {small}: the scale must be 1, 2 or 4")
-    if small % (4 // scale):
-        raise ValueError(f"sources of {small} pixels: at a scale of {scale} the sides must be divisible by {4 // scale}")
-    return channels, resolution, scale
 
 
 def psnr() -> Recipe:

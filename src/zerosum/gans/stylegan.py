@@ -159,7 +159,7 @@ class SynthesisBlock(nn.Module):
     def forward(self, maps: Tensor | None, styles: Tensor, noise: Noise | None, kernel: Tensor) -> Tensor:
         """Maps of half the size (None at 4x4), styles `[N, 2, style]` -> maps."""
         if self.const is not None:
-            maps = self.const.expand(len(styles), *self.const.shape)
+            maps = self.const.expand(styles.shape[0], *self.const.shape)
         maps = self.layer0(maps, styles[:, 0], noise, kernel)
         result: Tensor = self.layer1(maps, styles[:, 1], noise, kernel)
         return result
@@ -435,24 +435,27 @@ def ffhq256() -> Recipe:
 
 def cpu() -> Recipe:
     """Garments in about fifteen minutes on one core: 32x32 from 8x8, narrow networks, two mapping layers."""
+    images = 200_000
+    player = adam(linear(0.01, 0, over=images), 0.0, 0.9)
     return Recipe(
         family="stylegan",
         gan=Config(
             latent=64,
             style=64,
             mapping_layers=2,
-            channel_base=512,
-            channel_max=64,
+            mapping_rate=0.1,
+            channel_base=256,
+            channel_max=32,
             stable_images=9_600,
             fade_images=9_600,
-            r1_gamma=0.1,
+            r1_gamma=0.01,
             mixing=0.0,
         ),
         data=Data(resolution=32),
-        optimisers={"generator": adam(0.002, 0.0, 0.99), "discriminator": adam(0.002, 0.0, 0.99)},
-        train=Training(images=120_000, batch=32),
+        optimisers={"generator": player, "discriminator": player},
+        train=Training(images=images, batch=16),
         average=Average(half_life=constant(4_000), ramp_up=0.05),
-        jobs=Jobs(log_every=640, sample_every=6_400, checkpoint_every=19_200),
+        jobs=Jobs(log_every=800, sample_every=8_000, checkpoint_every=16_000),
     )
 
 

@@ -145,7 +145,7 @@ class SynthesisBlock(nn.Module):
         """Maps and image of half the size (None at 4x4), styles `[N, num_convs or one more, style]` -> maps and image."""
         with full_precision(styles, not self.reduces):
             if self.const is not None:
-                maps = self.const.expand(len(styles), *self.const.shape)
+                maps = self.const.expand(styles.shape[0], *self.const.shape)
             assert maps is not None
             maps = reduced(maps) if self.reduces else maps.float()
             if self.conv0 is None:

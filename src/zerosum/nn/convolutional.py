@@ -25,7 +25,7 @@ class FromPoint(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         # Over (height, width, channels), so that weights and result of the channels-last layout need no copy.
         pixels = latent @ self.weight.permute(0, 2, 3, 1).flatten(1)
-        maps = pixels.reshape(len(latent), 4, 4, -1).permute(0, 3, 1, 2)
+        maps = pixels.reshape(latent.shape[0], 4, 4, -1).permute(0, 3, 1, 2)
         return maps.contiguous() if self.weight.is_contiguous() else maps
 
 

@@ -13,7 +13,7 @@ class Maxout(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """`[N, inputs]` -> `[N, units]`."""
-        pieces: Tensor = self.linear(inputs).reshape(len(inputs), self.units, -1)
+        pieces: Tensor = self.linear(inputs).reshape(inputs.shape[0], self.units, -1)
         return pieces.amax(2)
 
 

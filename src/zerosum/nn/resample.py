@@ -31,8 +31,9 @@ class DownConv2d(nn.Conv2d):
 
 def doubling_conv2d(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """What `UpConv2d` computes, by weights `[D, C, 3, 3]`."""
-    # A transposed convolution turns its kernel round, hence the flip. Sums of 2x2 weights: W (*) ones(2, 2).
-    kernel = avg_pool2d(weight.transpose(0, 1).flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
+    # A transposed convolution turns its kernel round, hence the flip. Sums of 2x2 weights: W (*) ones(2, 2). They are means
+    # times 4, not means with another divisor, which torch's ONNX exporter would pass over.
+    kernel = avg_pool2d(weight.transpose(0, 1).flip(2, 3), 2, stride=1, padding=1) * 4
     return conv_transpose2d(maps, kernel, bias, stride=2, padding=1)
 
 

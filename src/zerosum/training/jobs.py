@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
+from zerosum.datacard import DataCard
 from zerosum.game import Batch
 from zerosum.noise import SeededNoise
-from zerosum.pictures import picture
+from zerosum.pictures import Samples, sheet
 from zerosum.run import Run, write
 from zerosum.sampling import finish, generate
+from zerosum.sounds import encode, in_a_row
 from zerosum.training.loop import Job
 from zerosum.training.state import State
 
@@ -33,14 +36,22 @@ def log_job(run: Run, every: int, start: int, show: Show) -> Job:
     return Job(every, log, looks=False)
 
 
-def sample_job(run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device) -> Job:
-    """Draw a picture of samples from fixed latents: seeds 0 to n - 1."""
+def sample_job(run: Run, every: int, given: Batch, n: int, columns: int, device: torch.device, card: DataCard) -> Job:
+    """Write a sheet of samples from fixed latents: seeds 0 to n - 1."""
 
     def sample(state: State, means: dict[str, float]) -> None:
         samples = generate(state.average, given, lambda part: SeededNoise(range(n)[part], device), n)
-        write(run.samples_folder / f"{state.images:09d}.png", picture(finish(state.average, samples), columns))
+        write_sheet(run, f"{state.images:09d}", finish(state.average, samples, card.vocabulary), columns, card.rate)
 
     return Job(every, sample)
+
+
+def write_sheet(run: Run, name: str, samples: Samples, columns: int, rate: int) -> None:
+    """Write a sheet of samples; of sounds, of that rate, also what it shows, one after the other in one .wav."""
+    suffix, content = sheet(samples, columns)
+    write(run.samples_folder / f"{name}{suffix}", content)
+    if rate:
+        write(run.samples_folder / f"{name}.wav", encode(in_a_row(samples.astype(np.float32), rate), rate))
 
 
 def checkpoint_job(run: Run, every: int, keep: int) -> Job:
