@@ -70,7 +70,7 @@ trainings = Trainings()
 trainings.start({words!r}, Path({str(tmp_path / "one")!r}))
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-    wait_for(lambda: trainer(tmp_path / "one"))
+    wait_for(lambda: trainer(tmp_path / "one") and Run(tmp_path / "one").stats())
     assert Trainings().stop(tmp_path / "one")
     wait_for(lambda: trainer(tmp_path / "one") is None)
     assert Run(tmp_path / "one").checkpoints()

@@ -83,6 +83,8 @@ def leaves(settings: Any, plain: Mapping[str, Any], prefix: str) -> Iterator[Fie
         if is_dataclass(value) and not isinstance(value, Schedule):
             yield from leaves(value, plain[item.name], name)
             continue
+        if any(get_origin(part) is tuple for part in get_args(hints[item.name])):
+            continue  # a table, which stays as the recipe has it
         kind, choices, optional = kind_of(hints[item.name])
         text = " ".join((getattr(told.get(item.name), "description", None) or "").split())
         yield Field(name, kind, shown(plain[item.name], kind), text, choices, optional)
@@ -166,8 +168,8 @@ def entered(field: Field, value: Value) -> Any:
             raise ValueError(f"{taken!r} begins with a hyphen: a name here cannot")
         return words
     if value is None or value == "":
-        if field.optional:
-            return None
+        if field.optional or field.value == "":
+            return None if field.optional else ""
         raise ValueError("this cannot be empty")
     if field.kind == "choice" and value not in field.choices:
         raise ValueError(f"choose one of {', '.join(map(str, field.choices))}, not {value!r}")
@@ -208,9 +210,10 @@ def option_words(base: Recipe, recipe: Recipe) -> list[str]:
         if not isinstance(value, list):
             words.append(f"{option}={value}")
             continue
-        if any(str(word).startswith("-") and not is_number(str(word)) for word in value):
+        parts = [str(word) for row in value for word in (row if isinstance(row, list) else [row])]
+        if any(part.startswith("-") and not is_number(part) for part in parts):
             raise ValueError(f"{name}: {value} begins with a hyphen, which the command line takes for an option")
-        words += [option, *map(str, value)]
+        words += [option, *parts]
     return words
 
 
