@@ -11,6 +11,7 @@ from tests.latent_gans import Flat
 
 import zerosum
 from zerosum.datacard import Column, DataCard, Labels
+from zerosum.pictures import picture
 from zerosum.playing import EVERY, direction_files, tools
 from zerosum.run import Run
 from zerosum.sampling import Sampler
@@ -24,6 +25,11 @@ OFFERED = {
     "esrgan": ["Picture to picture"],
     "pix2pix": ["Picture to picture"],
     "cyclegan": ["Picture to picture"],
+    "inpainting": ["Holes filled"],
+    "text_to_image": ["Prompt"],
+    "textgan": ["Sentences"],
+    "wavegan": ["Samples", "Directions"],
+    "hifigan": [],
 }
 RECIPES = {"gan": "gan:ring"}
 
@@ -174,3 +180,40 @@ def test_uploads_are_asked_for_as_files_to_check(runs: Path) -> None:
     sampler = zerosum.load(runs / "pix2pix")
     asked = tool(sampler, "Picture to picture").controls(sampler, Run(runs / "pix2pix"), {})
     assert [type(control) for control in asked] == [Upload, Number]
+
+
+def test_pictures_are_made_of_words(runs: Path) -> None:
+    sampler = zerosum.load(runs / "text_to_image")
+    assert sampler.card.captions
+    made = use(runs / "text_to_image", "Prompt", n=3, seed=5)
+    assert made.media == picture(sampler.sample(3, seed=5, prompt=sampler.card.captions.example), 8)
+    with pytest.raises(ValueError, match="no word of '' is among"):
+        use(runs / "text_to_image", "Prompt", prompt="")
+
+
+def test_sentences_go_on_from_a_beginning(runs: Path) -> None:
+    sampler = zerosum.load(runs / "textgan")
+    first = str(sampler.sample(1)[0]).split()[0]
+    lines = use(runs / "textgan", "Sentences", n=4, prefix=first, temperature=0.5).words.split("\n")
+    assert lines == sampler.sample(4, prefix=first, temperature=0.5).tolist()
+
+
+def test_a_box_is_filled_and_all_else_stays(runs: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    found = use(runs / "inpainting", "Holes filled", picture=pixels, side=64)
+    assert found.before
+    assert found.after
+    before, after = np.asarray(found.before), np.asarray(found.after)
+    hole = np.zeros((40, 60), bool)
+    hole[16:24, 24:36] = True
+    assert (before[hole] == 255).all()
+    assert np.array_equal(before[~hole], pixels[~hole])
+    assert np.array_equal(after[~hole], pixels[~hole])
+    assert not np.array_equal(after[hole], pixels[hole])
+    for box in ({"width": 0}, {"left": 0, "top": 0, "width": 100, "height": 100}):
+        with pytest.raises(ValueError, match="the box must hold some of the picture"):
+            use(runs / "inpainting", "Holes filled", picture=pixels, **box)
+
+
+def test_sounds_are_shown(runs: Path) -> None:
+    assert opened(use(runs / "wavegan", "Samples", n=8)).size[0] > 8

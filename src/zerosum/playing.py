@@ -1,6 +1,6 @@
 """What can be done with a trained generator in the studio: tools, each offered by what a generator is given and makes.
 
-A tool for another kind of generator (of a prompt, of a picture with a hole, of sound) is one more function here.
+A tool for another kind of generator is one more function here.
 """
 
 import shlex
@@ -13,23 +13,27 @@ import torch
 from PIL import Image
 
 from zerosum.apply.directions import Directions, ganspace, sefa
+from zerosum.apply.inpaint import Inpainter
 from zerosum.apply.project import project
 from zerosum.apply.upscale import Becomes, Enlarger
 from zerosum.data.feed import to_float
+from zerosum.data.holes import holed_shape
 from zerosum.data.images import prepare
 from zerosum.datacard import Column
-from zerosum.game import GAN, HasLatents, HasReach, HasReverse
+from zerosum.game import GAN, HasLatents, HasPrompts, HasReach, HasReverse
 from zerosum.latents import read_layers
 from zerosum.pictures import Pixels, animation, picture, to_image, to_pixels
 from zerosum.run import Run
 from zerosum.sampling import Label, Sampler
-from zerosum.studio.tools import Choice, Control, Number, Result, Switch, Tool, Upload, Values
+from zerosum.studio.tools import Choice, Control, Number, Result, Switch, Tool, Upload, Values, Words
 from zerosum.studio.uploads import within
 
 EVERY = "every class in turn"
 SMALLEST_SHOWN = 256
 """Pixels a side below which a single picture is enlarged by whole numbers, so that its pixels are seen."""
 NUM_DIRECTIONS = 8
+SIDE = "In pixels: what is larger is reduced first."
+"""What is said of the size of uploads."""
 METHODS = {"sefa": sefa, "ganspace": ganspace}
 
 
@@ -60,13 +64,16 @@ def tools() -> list[Tool]:
             project_controls,
             project_upload,
         ),
+        Tool("Prompt", "What the generator makes of words.", takes_prompts, prompt_controls, of_prompt),
+        Tool("Sentences", "Text that goes on from a beginning.", makes_text, text_controls, write_text),
         Tool("Picture to picture", "What the generator makes of a picture of yours.", takes_pictures, picture_controls, remake),
+        Tool("Holes filled", "A box in a picture of yours, filled; all else stays.", fills_holes, hole_controls, fill_hole),
     ]
 
 
 def from_noise(sampler: Sampler) -> bool:
-    """Whether a generator makes samples of noise, with labels or without."""
-    return sampler.gan.given <= {"label"}
+    """Whether a generator makes samples, no text, of noise, with labels or without."""
+    return sampler.gan.given <= {"label"} and not makes_text(sampler)
 
 
 def makes_pictures(sampler: Sampler) -> bool:
@@ -81,7 +88,23 @@ def has_latents(sampler: Sampler) -> bool:
 
 def takes_pictures(sampler: Sampler) -> bool:
     """Whether a generator makes a picture of a picture."""
-    return sampler.gan.given == {"source"} and isinstance(sampler.gan, HasReach)
+    return sampler.gan.given == {"source"} and isinstance(sampler.gan, HasReach) and not fills_holes(sampler)
+
+
+def takes_prompts(sampler: Sampler) -> bool:
+    """Whether a generator makes pictures of words."""
+    return isinstance(sampler.gan, HasPrompts)
+
+
+def makes_text(sampler: Sampler) -> bool:
+    """Whether a generator makes sentences."""
+    return sampler.card.vocabulary is not None
+
+
+def fills_holes(sampler: Sampler) -> bool:
+    """Whether what a generator is given has a channel more, which says what is known."""
+    shapes = sampler.card.shapes
+    return "source" in shapes and "target" in shapes and shapes["source"] == holed_shape(shapes["target"])
 
 
 def label_controls(sampler: Sampler, every: bool) -> list[Control]:
@@ -126,7 +149,7 @@ def truncation_controls(sampler: Sampler) -> list[Control]:
 
 def sample_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:
     """Seeds, number, label, truncation."""
-    most = 64 if makes_pictures(sampler) else 4_096
+    most = 4_096 if sampler.gan.makes == "point" else 64
     n = Number("n", "Number", value=min(32, most) if most == 64 else 1_024, low=1, high=most, slides=True)
     return [Number("seed", "Seed"), n, *label_controls(sampler, True), *truncation_controls(sampler)]
 
@@ -280,9 +303,68 @@ def project_upload(sampler: Sampler, run: Run, values: Values) -> Result:
     )
 
 
+def prompt_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:
+    """Words, beginning with those of a caption of the data; seeds and number."""
+    known = sampler.card.captions
+    told = "Words of the captions that it was trained on; others are left out."
+    n = Number("n", "Number", value=16, low=1, high=64, slides=True)
+    return [Words("prompt", "Prompt", told, known.example if known else ""), Number("seed", "Seed"), n]
+
+
+def of_prompt(sampler: Sampler, run: Run, values: Values) -> Result:
+    """A sheet of samples."""
+    return Result(sampler.name, picture(sampler.sample(values["n"], seed=values["seed"], prompt=values["prompt"]), 8))
+
+
+def text_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:
+    """A beginning, a temperature, seeds and number."""
+    told = "Under 1 likelier words, above 1 more varied ones."
+    return [
+        Words("prefix", "Beginning"),
+        Number("temperature", "Temperature", told, value=1.0, low=0.1, high=2.0, step=0.05, slides=True),
+        Number("seed", "Seed"),
+        Number("n", "Number", value=10, low=1, high=64, slides=True),
+    ]
+
+
+def write_text(sampler: Sampler, run: Run, values: Values) -> Result:
+    """Sentences, a line each."""
+    made = sampler.sample(values["n"], seed=values["seed"], temperature=values["temperature"], prefix=values["prefix"])
+    return Result("\n".join(made.tolist()))
+
+
+def hole_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:
+    """A picture, and a box in it in percent."""
+    sides = {"left": ("Left", 40), "top": ("Top", 40), "width": ("Width", 20), "height": ("Height", 20)}
+    told = "The command line takes pictures whole, and masks of any shape: zerosum inpaint."
+    side = Number("side", "Longer side", SIDE, value=256, low=16, high=2_048, step=16, slides=True)
+    box = [
+        Number(name, label, "In percent of the picture.", value=value, low=0, high=100, slides=True)
+        for name, (label, value) in sides.items()
+    ]
+    return [Upload("picture", "Picture", told), side, *box]
+
+
+def fill_hole(sampler: Sampler, run: Run, values: Values) -> Result:
+    """The picture with the box in white, and filled."""
+    if values["picture"] is None:
+        raise ValueError("upload a picture first")
+    pixels = within(values["picture"], values["side"])
+    hole = np.zeros(pixels.shape[:2], np.bool_)
+    height, width = (size / 100 for size in hole.shape)
+    top, left = round(values["top"] * height), round(values["left"] * width)
+    bottom, right = round((values["top"] + values["height"]) * height), round((values["left"] + values["width"]) * width)
+    hole[top:bottom, left:right] = True
+    if not hole.any() or hole.all():
+        raise ValueError("the box must hold some of the picture, and not all of it")
+    after = Inpainter(sampler).fill(pixels, hole)
+    before = np.where(hole[..., None], np.uint8(255), pixels)
+    return Result(sampler.name, before=to_image(before).convert("RGB"), after=to_image(after).convert("RGB"))
+
+
 def picture_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:
     """A picture, how large it may be, and the direction of translation."""
-    told = "In pixels: what is larger is reduced first. The command line takes pictures whole: zerosum upscale, translate ..."
+    told = f"{SIDE} The command line takes pictures whole: zerosum upscale, translate ..."
     reverse = [Switch("reverse", "The other way round", "Make pictures of the first kind from those of the second.")]
     return [
         Upload("picture", "Picture"),

@@ -50,7 +50,7 @@ def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
             titles = [tool.title for tool in fitting(workshop.tools, workshop.sampler(name))]
         except (ValueError, OSError, ImportError) as problem:
             return [gr.skip(), gr.update(choices=[], value=None, visible=False), said(str(problem), True), None]
-        none = "" if titles else said("There is no tool yet for what this generator is given.")
+        none = "" if titles else said("The playground has no tool for what this generator is given: use the command line.")
         radio = gr.update(choices=titles, value=next(iter(titles), None), visible=bool(titles))
         first = Open(name, "newest", titles[0]) if titles else None
         return [gr.update(choices=checkpoints, value="newest"), radio, none, first]

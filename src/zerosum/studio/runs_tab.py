@@ -89,7 +89,7 @@ def show(gr: Any, workshop: Workshop, entry: Entry | None, at: float | None) -> 
         return [head, hidden, hidden, hidden, hidden, hidden, "", hidden, "", *[hidden] * MAX_PANELS]
     run = workshop.run(entry.name)
     pictures, output = run.pictures(), workshop.trainings.output(run.folder)
-    last = len(pictures) - 1
+    last = max(0, len(pictures) - 1)
     number = last if at is None or at >= last - 1 else int(at)
     real = open_sheet(run.samples_folder / "real.png")
     return [
