@@ -351,7 +351,7 @@ def fill_hole(sampler: Sampler, run: Run, values: Values) -> Result:
         raise ValueError("upload a picture first")
     pixels = within(values["picture"], values["side"])
     hole = np.zeros(pixels.shape[:2], np.bool_)
-    height, width = (size / 100 for size in hole.shape)
+    height, width = pixels.shape[0] / 100, pixels.shape[1] / 100
     top, left = round(values["top"] * height), round(values["left"] * width)
     bottom, right = round((values["top"] + values["height"]) * height), round((values["left"] + values["width"]) * width)
     hole[top:bottom, left:right] = True
