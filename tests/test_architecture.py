@@ -25,7 +25,7 @@ WORDS = (
     "spectra",
 )
 TOOLS = ("nn", "augment", "data", "distributed", "features")
-RUN = ("run", "sampling", "latents", "pictures", "sounds", "curves")
+RUN = ("run", "locking", "sampling", "latents", "pictures", "sounds", "curves")
 VERBS = ("training", "evaluate", "diagnose", "apply", "export", "report", "studio")
 DOORS = ("api", "judging", "supervision", "choosing", "sweeping", "playing", "cli", "__init__", "__main__")
 
@@ -34,6 +34,7 @@ MAY: dict[str, tuple[str, ...]] = {
     **{tool: (*WORDS, tool) for tool in TOOLS},
     "gans": (*WORDS, *TOOLS, "gans"),
     "run": (*WORDS, *TOOLS, "gans"),
+    "locking": ("run",),
     "sampling": (*WORDS, *TOOLS, "gans", "latents", "pictures"),
     "latents": WORDS,
     "pictures": WORDS,

@@ -18,8 +18,9 @@ import torch
 import zerosum
 from zerosum.api import train
 from zerosum.data import open_data
+from zerosum.locking import locked
 from zerosum.recipe import Recipe
-from zerosum.run import Run, intact, locked, open_run, replacing, write
+from zerosum.run import Run, intact, open_run, replacing, write
 from zerosum.schedules import constant
 from zerosum.training.loop import DivergedError
 

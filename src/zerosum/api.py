@@ -24,10 +24,11 @@ from zerosum.diagnose.examination import Signals
 from zerosum.export import hub
 from zerosum.export.release import Release, is_release
 from zerosum.game import GAN, Batch
+from zerosum.locking import locked
 from zerosum.noise import derive_seed
 from zerosum.recipe import Recipe
 from zerosum.report import write_report
-from zerosum.run import Run, check_folder, locked, open_run
+from zerosum.run import Run, check_folder, open_run
 from zerosum.run import load as load_run
 from zerosum.sampling import Sampler, finish, label_rows
 from zerosum.supervision import Supervisor, is_examined, softened

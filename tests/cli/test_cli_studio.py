@@ -22,7 +22,8 @@ from PIL import Image
 import zerosum
 from zerosum.cli import main
 from zerosum.cli.studio import Studio, find_password
-from zerosum.run import Run, trainer
+from zerosum.locking import trainer
+from zerosum.run import Run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LACKING = [name for name in ("gradio", "playwright") if importlib.util.find_spec(name) is None]

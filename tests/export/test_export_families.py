@@ -61,6 +61,13 @@ def test_it_is_exported_with_parity_or_says_why_not(family: str) -> None:
     assert [one["name"] for one in json.loads(told["inputs"])] == [value.name for value in model.graph.input]
 
 
+def test_holes_filled_smoothly_at_first_are_exported() -> None:
+    recipe = gans.get_recipe("inpainting:fashion")
+    card = open_data(recipe.data).card
+    gan = build_gan(recipe, card, torch.device("cpu")).for_sampling()
+    assert export_onnx(Sampler(gan, card), json.loads(recipe.to_json())).difference <= 1e-4
+
+
 def test_the_table_has_no_other_families() -> None:
     text = PAGE.read_text()
     rows = text[text.index(START) + len(START) : text.index(END)].splitlines()[2:]

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import zerosum
-from zerosum.run import Run, locked, trainer
+from zerosum.locking import locked, trainer
+from zerosum.run import Run
 from zerosum.studio.cards import cards, comparison, heading, words
 from zerosum.studio.catalogue import catalogue, check_folder_of_runs, find_run, open_sheet, thumbnail
 

@@ -11,7 +11,8 @@ import pytest
 
 from zerosum import gans
 from zerosum.cli.studio import make_workshop
-from zerosum.run import Run, trainer
+from zerosum.locking import trainer
+from zerosum.run import Run
 from zerosum.studio.train_tab import free_name, resume, words_for
 from zerosum.studio.trainings import Trainings, check_name, command, written
 from zerosum.studio.workshop import Workshop

@@ -180,13 +180,13 @@ def propagated(scores: Tensor, rows: int, columns: int) -> Tensor:
 def smooth_fill(pictures: Tensor, known: Tensor) -> Tensor:
     """Pictures `[N, C, H, W]` whose unknown pixels are about the means of their neighbours (Laplace's equation).
 
-    Means of what is known of 2 x 2, again and again, until all is known; and back, enlarged where nothing is known, with some
+    Means of what is known of 2 x 2, again and again, down to one pixel; and back, enlarged where nothing is known, with some
     steps of relaxation at every size (as multigrid methods do). With nothing known at all: 0.
 
     Args:
         known: 1 or 0, `[N, 1, H, W]`.
     """
-    if bool(known.all()) or max(known.shape[2:]) == 1:
+    if max(known.shape[2:]) == 1:
         return pictures * known
     shares = avg_pool2d(known, 2, ceil_mode=True)
     means = avg_pool2d(pictures * known, 2, ceil_mode=True) / shares.clamp(min=1e-6)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from PIL import Image
 
 from zerosum.data.images import quiet_decoders
-from zerosum.run import Run, trainer
+from zerosum.locking import trainer
+from zerosum.run import Run
 
 State = Literal["training", "finished", "stopped", "damaged"]
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zerosum.run import check_folder, trainer
+from zerosum.locking import trainer
+from zerosum.run import check_folder
 
 OUTPUT = ".studio.log"
 """In the run folder: what the command printed."""
