@@ -257,10 +257,10 @@ def test_another_process_may_be_first(folder: Path, own_cache: Path, monkeypatch
     tries = iter([True, False, False])
     whole = Audio.__init__
 
-    def late(self: Audio, *arguments: object) -> None:
+    def late(self: Audio, folder: Path, settings: Data) -> None:
         if next(tries):
             raise FileNotFoundError
-        whole(self, *arguments)  # type: ignore[arg-type]
+        whole(self, folder, settings)
 
     monkeypatch.setattr(Audio, "__init__", late)
     assert opened(folder).card == first.card

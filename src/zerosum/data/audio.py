@@ -3,12 +3,10 @@
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +14,7 @@ import numpy as np
 import torch
 
 from zerosum.data import labels, sounds
-from zerosum.data.cache import UNFINISHED, Skipped, judge_skipped, sweep
+from zerosum.data.cache import NOT_WHOLE, Skipped, judge_skipped, written
 from zerosum.data.dataset import Dataset
 from zerosum.data.folders import SOUNDS
 from zerosum.data.images import UnreadableError, naming_damage
@@ -29,8 +27,6 @@ from zerosum.recipe import Data
 
 FORMAT = 1
 """Of the cache; others are prepared anew."""
-NOT_WHOLE = (OSError, ValueError, EOFError, KeyError, TypeError)
-"""What opening a damaged folder raises."""
 FULL = 32767
 """What a sample of 1 is kept as."""
 
@@ -120,12 +116,13 @@ def prepared_audio(settings: Data, cache: Path) -> Audio:
     chosen = [settings.rate, settings.channels, settings.trim, list(settings.labels)]
     digest = json.dumps(["audio", FORMAT, stamps(settings.path, SOUNDS), chosen])
     folder = cache / hashlib.sha256(digest.encode()).hexdigest()[:24]
+    opened = partial(Audio, settings=settings)
     try:
-        dataset = Audio(folder, settings)
+        dataset = opened(folder)
     except NOT_WHOLE:
         with open_source(settings.path, SOUNDS) as source:
             labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
-            dataset = _decode_or_explain(source, folder, settings)
+            dataset = written(folder, "sounds", lambda work: _decode(source, work, settings), opened)
     judge_skipped(dataset.skipped, len(dataset), settings, "sounds")
     for sentence in remarks(dataset.rates, dataset.short, settings):
         logger.info("%s: %s", settings.path, sentence)
@@ -153,36 +150,6 @@ def remarks(rates: dict[str, int], short: Sequence[str], settings: Data) -> list
             f"({settings.samples / settings.rate:.2f} s), such as {', '.join(short[:3])}: {done}"
         )
     return said
-
-
-def _decode_or_explain(source: Source, folder: Path, settings: Data) -> Audio:
-    """Decode into a new folder, and move it into place once it is whole."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        sweep(folder.parent)
-        work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
-        try:
-            _decode(source, work, settings)
-            return _publish(work, folder, settings)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as problem:
-        raise ValueError(
-            f"cannot write prepared sounds to {folder}: {problem.strerror or problem}. "
-            "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
-        ) from problem
-
-
-def _publish(work: Path, folder: Path, settings: Data) -> Audio:
-    """Rename the finished folder into place, unless another process was first, and open what is there then."""
-    try:
-        work.rename(folder)
-    except OSError:
-        with suppress(*NOT_WHOLE):
-            return Audio(folder, settings)
-        shutil.rmtree(folder)
-        work.rename(folder)
-    return Audio(folder, settings)
 
 
 def _decode(source: Source, work: Path, settings: Data) -> None:

@@ -71,18 +71,8 @@ def prepared_source(settings: Data, folder: Path, opened: Callable[[], AbstractC
     if dataset is None:
         with opened() as source:
             labels.encode(source, settings.labels)  # refuse bad labels before hours of decoding
-            dataset = _prepare_or_explain(source, settings, folder)
+            dataset = written(folder, "images", lambda work: _prepare(source, settings, work), Images)
     return dataset
-
-
-def _prepare_or_explain(source: Source, settings: Data, folder: Path) -> Images:
-    try:
-        return _prepare(source, settings, folder)
-    except OSError as problem:
-        raise ValueError(
-            f"cannot write prepared images to {folder}: {problem.strerror or problem}. "
-            "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
-        ) from problem
 
 
 def _open_whole(folder: Path) -> Images | None:
@@ -106,18 +96,36 @@ def judge_skipped(skipped: Skipped, num_readable: int, settings: Data, what: str
     logger.warning("left out %s that cannot be read: %s%s", found, first, ", ..." if len(skipped) > 3 else "")
 
 
-def _prepare(source: Source, settings: Data, folder: Path) -> Images:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder.parent)
-    work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
+def written(folder: Path, what: str, write: Callable[[Path], None], opened: Callable[[Path], Prepared]) -> Prepared:
+    """A data set that is written into a new folder, and moved into place once it is whole.
+
+    Args:
+        what: "images", or what else is in it.
+
+    Raises:
+        ValueError: the cache cannot be written; what `write` refuses.
+    """
     try:
-        kept, skipped = _write_images(source, settings, work / "images.npy")
-        if not kept:
-            judge_skipped(skipped, 0, settings)
-        _write_rest(source, settings, work, np.array(kept), skipped)
-        return publish(work, folder, Images)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent)
+        work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
+        try:
+            write(work)
+            return publish(work, folder, opened)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as problem:
+        raise ValueError(
+            f"cannot write prepared {what} to {folder}: {problem.strerror or problem}. "
+            "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
+        ) from problem
+
+
+def _prepare(source: Source, settings: Data, work: Path) -> None:
+    kept, skipped = _write_images(source, settings, work / "images.npy")
+    if not kept:
+        judge_skipped(skipped, 0, settings)
+    _write_rest(source, settings, work, np.array(kept), skipped)
 
 
 def sweep(cache: Path) -> None:

@@ -6,9 +6,8 @@ and photographs need not fit into memory.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 from zerosum.data import images
-from zerosum.data.cache import UNFINISHED, Skipped, judge_skipped, sweep
+from zerosum.data.cache import NOT_WHOLE, Skipped, judge_skipped, written
 from zerosum.data.dataset import Dataset
 from zerosum.data.degradations import degrade
 from zerosum.data.holes import draw_holes, holed_shape, with_hole
@@ -140,33 +139,14 @@ def prepared_photographs(settings: Data, cache: Path) -> Photographs:
     is_grey = settings.colour == "grey"
     chosen = json.dumps(["photographs", FORMAT, stamps(settings.path), is_grey])
     folder = cache / hashlib.sha256(chosen.encode()).hexdigest()[:24]
+    opened = partial(Photographs, settings=settings)
     try:
-        dataset = Photographs(folder, settings)
-    except (OSError, ValueError, EOFError, KeyError):
+        dataset = opened(folder)
+    except NOT_WHOLE:
         with open_source(settings.path) as source:
-            _decode_or_explain(source, folder, "grey" if is_grey else "rgb")
-        dataset = Photographs(folder, settings)
+            dataset = written(folder, "photographs", lambda work: _decode(source, work, "grey" if is_grey else "rgb"), opened)
     judge_skipped(dataset.skipped, len(dataset), settings)
     return dataset
-
-
-def _decode_or_explain(source: Source, folder: Path, colour: images.Colour) -> None:
-    """Decode into a new folder, and move it into place once it is whole."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        sweep(folder.parent)
-        work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
-        try:
-            _decode(source, work, colour)
-            shutil.rmtree(folder, ignore_errors=True)
-            work.rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as problem:
-        raise ValueError(
-            f"cannot write prepared photographs to {folder}: {problem.strerror or problem}. "
-            "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
-        ) from problem
 
 
 def _decode(source: Source, work: Path, colour: images.Colour) -> None:

@@ -7,8 +7,6 @@ are left out, and lines that are too long are cut; how many is said.
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ import numpy as np
 import torch
 
 from zerosum.data import embedded
-from zerosum.data.cache import NOT_WHOLE, UNFINISHED, publish, sweep
+from zerosum.data.cache import NOT_WHOLE, written
 from zerosum.data.dataset import Dataset
 from zerosum.data.report import Report
 from zerosum.data.sources import TEXTS, find
@@ -148,7 +146,7 @@ def prepared_tokens(settings: Data, cache: Path) -> Tokens:
         lines = read_lines(settings.path)
         vocabulary = learn(lines, settings.vocabulary, settings.vocabulary_size)
         rows, effects = as_rows(lines, vocabulary, settings)
-        dataset = _write_or_explain(folder, rows, vocabulary, effects)
+        dataset = written(folder, "text", lambda work: _write(work, rows, vocabulary, effects), Tokens)
     for sentence in dataset.effects.sentences(settings):
         logger.warning("%s: %s", settings.path, sentence)
     return dataset
@@ -187,27 +185,13 @@ def slices(lines: Sequence[str], vocabulary: Vocabulary, length: int) -> list[li
     return [stream[start : start + length] for start in range(0, len(stream) - length + 1, length)]
 
 
-def _write_or_explain(folder: Path, rows: np.ndarray, vocabulary: Vocabulary, effects: Effects) -> Tokens:
-    """Write a prepared text, and move it into place once it is whole."""
+def _write(work: Path, rows: np.ndarray, vocabulary: Vocabulary, effects: Effects) -> None:
     content = hashlib.sha256(repr((rows.shape, vocabulary)).encode() + rows.tobytes()).hexdigest()
     shapes = {"tokens": rows.shape[1:], "vocabulary": (len(vocabulary),)}
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        sweep(folder.parent)
-        work = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{folder.name}-", dir=folder.parent))
-        try:
-            np.save(work / "tokens.npy", rows)
-            (work / "effects.json").write_text(json.dumps(asdict(effects)), encoding="utf-8")
-            card = DataCard(len(rows), content, shapes, vocabulary=vocabulary)
-            (work / "card.json").write_text(card.to_json(), encoding="utf-8")
-            return publish(work, folder, Tokens)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as problem:
-        raise ValueError(
-            f"cannot write prepared text to {folder}: {problem.strerror or problem}. "
-            "Free space there, or set the environment variable ZEROSUM_CACHE to another folder"
-        ) from problem
+    np.save(work / "tokens.npy", rows)
+    (work / "effects.json").write_text(json.dumps(asdict(effects)), encoding="utf-8")
+    card = DataCard(len(rows), content, shapes, vocabulary=vocabulary)
+    (work / "card.json").write_text(card.to_json(), encoding="utf-8")
 
 
 def check_tokens(settings: Data) -> Report:
