@@ -107,6 +107,7 @@ def choose(page: Any, element: str, value: str) -> None:
 
 
 @needs_browser
+@pytest.mark.alone
 def test_runs_are_listed_and_shown(page: Any) -> None:
     assert sorted(page.locator(".zs-card b").all_inner_texts()) == ["dcgan", "pix2pix"]
     page.locator(".zs-card[data-run=dcgan]").click()
@@ -118,6 +119,7 @@ def test_runs_are_listed_and_shown(page: Any) -> None:
 
 
 @needs_browser
+@pytest.mark.alone
 def test_samples_are_made_and_a_picture_projected(page: Any, tmp_path: Path) -> None:
     open_tab(page, "Playground")
     choose(page, "zs-play-run", "dcgan")
@@ -137,6 +139,7 @@ def test_samples_are_made_and_a_picture_projected(page: Any, tmp_path: Path) -> 
 
 
 @needs_browser
+@pytest.mark.alone
 def test_hostile_uploads_are_refused_in_words(page: Any, tmp_path: Path) -> None:
     open_tab(page, "Playground")
     choose(page, "zs-play-run", "pix2pix")
@@ -164,6 +167,7 @@ def bomb() -> bytes:
 
 
 @needs_browser
+@pytest.mark.alone
 def test_a_run_is_started_stopped_and_compared(page: Any, runs: Path) -> None:
     open_tab(page, "Train")
     choose(page, "zs-recipe", "tiny")
@@ -196,6 +200,7 @@ def test_a_run_is_started_stopped_and_compared(page: Any, runs: Path) -> None:
 
 
 @needs_browser
+@pytest.mark.alone
 def test_a_page_is_not_wider_than_a_phone(page: Any, studio: tuple[str, Path]) -> None:
     narrow = page.context.browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
     narrow.goto(studio[0])
