@@ -5,7 +5,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
@@ -83,6 +83,10 @@ class Captions:
     """Words of a caption that count; those after it are left out."""
     example: str
     """One of the captions."""
+    encoder: str = field(default="", compare=False)
+    """The sentence-transformer that reads captions in place of these numbers; empty: none."""
+    encoder_sha256: str = ""
+    """Of its weights."""
 
     def numbers(self, text: str) -> list[int]:
         """The numbers of a text's known words, filled up to the length."""
@@ -90,11 +94,13 @@ class Captions:
         return known + [0] * (self.length - len(known))
 
     def unknown(self, text: str) -> dict[str, list[str]]:
-        """The words of a text that are not known, each with known ones that look like it.
+        """The words of a text that are not known, each with known ones that look like it. An encoder knows all.
 
         Raises:
             ValueError: none is known.
         """
+        if self.encoder and text.strip():
+            return {}
         words = split_words(text)
         strange = {
             word: difflib.get_close_matches(word, self.words, n=3, cutoff=0.75) for word in words if word not in self._places
@@ -122,7 +128,8 @@ class DataCard:
     """sha256 of the prepared examples and labels: the same data gives the same content, wherever it lies."""
     shapes: dict[str, tuple[int, ...]]
     """The shape of one example under each key of a batch: {"image": (C, H, W), "label": (L,)} or {"point": (2,)}. With
-    "caption": (T,) comes "words": (V,), how many numbers its words may be; with "tokens": (T,) "vocabulary": (V,), how many
+    "caption": (T,) comes "words": (V,), how many numbers its words may be; captions that an encoder has read are
+    "sentence": (D,); with "tokens": (T,) "vocabulary": (V,), how many
     numbers tokens may be."""
     labels: Labels = Labels()
     captions: Captions | None = None

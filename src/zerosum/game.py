@@ -177,7 +177,7 @@ class HasPrompts(Protocol):
     """A GAN that makes samples of texts. What `understand` makes of them may be given in their place, as "understood"."""
 
     reads: str
-    """The batch key that has texts: "caption"."""
+    """The batch key that has texts: "caption", or "sentence" where a sentence encoder has read them."""
 
     def understand(self, given: Batch) -> Tensor:
         """Texts as vectors `[N, L]`, between which there is a way."""

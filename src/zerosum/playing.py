@@ -306,7 +306,7 @@ def project_upload(sampler: Sampler, run: Run, values: Values) -> Result:
 def prompt_controls(sampler: Sampler, run: Run, chosen: Values) -> list[Control]:
     """Words, beginning with those of a caption of the data; seeds and number."""
     known = sampler.card.captions
-    told = "Words of the captions that it was trained on; others are left out."
+    told = "Words of the captions that it was trained on; others are left out." if known and not known.encoder else ""
     n = Number("n", "Number", value=16, low=1, high=64, slides=True)
     return [Words("prompt", "Prompt", told, known.example if known else ""), Number("seed", "Seed"), n]
 

@@ -104,6 +104,9 @@ class Data:
     caption_column: str = ""
     """Of captions: the column of the metadata that has them, texts or lists of texts. Empty: caption, captions, text or
     prompt."""
+    sentence_encoder: str = ""
+    """Of captions: a sentence-transformer that reads them, its folder or its name on the hub (needs the extra: pip install
+    "zerosum[text]"). Empty: a small encoder of words that learns on the data itself."""
     text: Literal["lines", "running"] = "lines"
     """Of tokens: an example is a line, or a slice of the text, whose line ends are then spaces."""
     vocabulary: Literal["words", "characters", "bpe"] = "words"
@@ -168,9 +171,10 @@ class Data:
             raise ValueError(f"data.sides must be two different sub-folders, not {self.sides[0]!r} twice")
         if self.jitter and self.kind not in ("pairs", "colouring", "unpaired"):
             raise ValueError(f"data.jitter is for pairs, colouring and unpaired, not for data.kind {self.kind}: set it to 0")
-        if self.kind != "captions" and (self.captions or self.caption_column):
+        if self.kind != "captions" and (self.captions or self.caption_column or self.sentence_encoder):
             raise ValueError(
-                f"data.captions and data.caption_column are for data.kind captions, not for {self.kind}: leave them out"
+                "data.captions, data.caption_column and data.sentence_encoder are for data.kind captions, not for "
+                f"{self.kind}: leave them out"
             )
         if self.kind == "tokens" and self.mirror:
             raise ValueError("data.mirror is for images, and text is not mirrored: leave it out")

@@ -42,7 +42,7 @@ CHECKPOINT_FILES = ("average.safetensors", "state.pt")
 SHEETS = (".png", ".txt")
 """How the names of sheets of samples end."""
 BEST_FILES = ("average.safetensors", "metrics.json")
-ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.captions", "data.broken")
+ADJUSTABLE = ("jobs.", "train.images", "data.path", "data.captions", "data.sentence_encoder", "data.broken")
 """Fields that may change when a run is resumed: they do not touch what has been trained. Data is compared by content."""
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zerosum.datacard import DataCard, Labels
+from zerosum.features.sentences import find_sentence_encoder
 from zerosum.game import GAN, Batch, HasLatents, HasPrompts
 from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
@@ -292,9 +293,17 @@ class Sampler:
         return {"label": label_rows(self.card.labels, n, label).to(self.device)}
 
     def read(self, texts: Sequence[str]) -> Batch:
-        """Texts as a generator of texts is given them; words that it does not know are left out."""
-        assert self.card.captions is not None
-        return {"caption": torch.tensor([self.card.captions.numbers(text) for text in texts], device=self.device)}
+        """Texts as a generator of texts is given them; without a sentence encoder, words that it does not know are left out.
+
+        Raises:
+            ValueError, ImportError: as `features.sentences.find_sentence_encoder`.
+        """
+        captions = self.card.captions
+        assert captions is not None
+        if captions.encoder:
+            encoder = find_sentence_encoder(captions.encoder, captions.encoder_sha256)
+            return {"sentence": torch.from_numpy(encoder(texts)).to(self.device)}
+        return {"caption": torch.tensor([captions.numbers(text) for text in texts], device=self.device)}
 
     def _read_prompt(self, prompt: str | None) -> Batch:
         captions = self.card.captions

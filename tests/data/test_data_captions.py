@@ -12,6 +12,7 @@ from PIL import Image
 from zerosum.data import Captioned, open_data
 from zerosum.data.feed import Feed
 from zerosum.datacard import Captions, DataCard, split_words
+from zerosum.features.sentences import load_sentence_encoder
 from zerosum.recipe import Data
 
 TEXTS = [f"a {colour} {thing}" for colour in ("red", "green", "blue") for thing in ("apple", "hat", "fish", "car")]
@@ -124,6 +125,25 @@ def test_one_of_several_captions_is_drawn_by_seed(images: Path) -> None:
         feed.close()
 
 
+def test_captions_are_read_by_a_sentence_encoder(images: Path, sentence_encoder: Path, tmp_path: Path) -> None:
+    write_texts(images)
+    dataset = opened(images, sentence_encoder=str(sentence_encoder))
+    assert dataset.card.shapes == {"image": (3, 16, 16), "sentence": (12,)}
+    assert dataset.card.captions is not None
+    assert dataset.card.captions.unknown("any words at all") == {}
+    reader = load_sentence_encoder(str(sentence_encoder))
+    batch = dataset.batch(np.array([3, 0]))
+    assert sorted(batch) == ["image", "sentence"]
+    torch.testing.assert_close(batch["sentence"], torch.from_numpy(reader(["a red car", "a red apple"])))
+    drawn = [dataset.drawn(np.array([0]), None, [seed])["sentence"] for seed in range(40)]
+    first = torch.from_numpy(reader([TEXTS[0]]))
+    assert 8 < sum(torch.allclose(vector, first, atol=1e-5) for vector in drawn) < 32, "one of two captions each time"
+    assert dataset.card.content != opened(images).card.content
+    shutil.copytree(sentence_encoder, tmp_path / "elsewhere")
+    assert opened(images, sentence_encoder=str(tmp_path / "elsewhere")).card == dataset.card
+    refuse(images, "data.sentence_encoder: '/not/there' is no folder", sentence_encoder="/not/there")
+
+
 def test_held_out_captions_teach_no_words(images: Path) -> None:
     for number, name in enumerate(names(images)):
         (images / name).with_suffix(".txt").write_text(f"picture word{number}")
@@ -131,7 +151,7 @@ def test_held_out_captions_teach_no_words(images: Path) -> None:
     captions = dataset.card.captions
     assert captions is not None
     assert len(captions.words) == 1 + 11
-    assert sum((row[0] > 0).sum() == 1 for row in dataset.numbers) == 1
+    assert sum((row[0] > 0).sum() == 1 for row in dataset.encoded) == 1
 
 
 def test_a_changed_text_is_noticed(images: Path) -> None:
@@ -208,8 +228,10 @@ def test_captions_in_two_places_are_refused_unless_one_is_named(images: Path) ->
 
 
 def test_captions_are_for_their_kind_alone() -> None:
-    with pytest.raises(ValueError, match="data.captions and data.caption_column are for data.kind captions, not for images"):
+    with pytest.raises(ValueError, match="data.sentence_encoder are for data.kind captions, not for images"):
         Data(captions="a.jsonl")
+    with pytest.raises(ValueError, match="data.sentence_encoder are for data.kind captions, not for images"):
+        Data(sentence_encoder="mine")
 
 
 def test_words_are_runs_of_letters_and_digits_in_any_script() -> None:

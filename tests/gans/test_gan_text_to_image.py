@@ -1,4 +1,5 @@
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import interpolate, relu
 
+import zerosum
 from zerosum import gans
 from zerosum.api import build_gan, make_feed
 from zerosum.data import open_data
+from zerosum.features.sentences import PLACE
 from zerosum.gans import text_to_image
 from zerosum.nn.matching import VectorEncoder
 from zerosum.noise import SeededNoise
@@ -236,6 +239,24 @@ def test_vectors_of_a_frozen_encoder_may_take_the_words_place() -> None:
     gan.check(data)
     for turn in gan.turns():
         assert all(term.isfinite() for term in turn.loss(data, 0.0).terms.values())
+
+
+def test_a_run_with_a_sentence_encoder_is_used_with_any_words(
+    sentence_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = zerosum.get_recipe("text_to_image:tiny")
+    recipe = replace(recipe, data=replace(recipe.data, sentence_encoder=str(sentence_encoder)))
+    trained = zerosum.train(recipe, tmp_path / "run").sample(4, prompt="red apple")
+    shutil.copytree(sentence_encoder, tmp_path / "moved")
+    monkeypatch.setenv(PLACE, str(tmp_path / "moved"))
+    sampler = zerosum.load(tmp_path / "run")
+    assert np.array_equal(sampler.sample(4, prompt="red apple"), trained)
+    assert not np.array_equal(sampler.sample(4, prompt="zebra crossing nowhere"), trained)
+    with pytest.raises(ValueError, match="no word of ' '"):
+        sampler.sample(4, prompt=" ")
+    moved = replace(recipe, data=replace(recipe.data, sentence_encoder=str(tmp_path / "moved")))
+    zerosum.train(replace(moved, train=replace(moved.train, images=240)), tmp_path / "run")
+    assert "is left out" not in caplog.text
 
 
 def test_wrong_settings_and_data_are_refused_in_words() -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from zerosum.data import images, labels
-from zerosum.data.dataset import Dataset, Images
+from zerosum.data.dataset import Images
 from zerosum.data.images import UnreadableError
 from zerosum.data.parallel import in_order
 from zerosum.data.source import Source
@@ -28,7 +28,7 @@ UNFINISHED = ".zerosum-"
 """Begins the names of folders that are being prepared."""
 NOT_WHOLE = (OSError, ValueError, EOFError, KeyError, TypeError)
 """What opening a damaged folder raises."""
-Prepared = TypeVar("Prepared", bound=Dataset)
+Prepared = TypeVar("Prepared")
 Skipped = list[tuple[str, str]]
 """(name, reason) of every unreadable image."""
 

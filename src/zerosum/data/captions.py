@@ -7,51 +7,77 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import torch
 
-from zerosum.data.cache import judge_skipped, key, prepared_source
+from zerosum.data.cache import FORMAT, NOT_WHOLE, judge_skipped, key, prepared_source, written
 from zerosum.data.dataset import Dataset, Images, split
 from zerosum.data.folders import walk
 from zerosum.data.metadata import KEY, read_metadata
 from zerosum.data.source import Source, listed
 from zerosum.data.sources import open_source
 from zerosum.datacard import Captions, DataCard, split_words
+from zerosum.features.sentences import load_sentence_encoder
 from zerosum.game import Batch
 from zerosum.noise import derive_seed
 from zerosum.recipe import Data
 
 COLUMNS = ("caption", "captions", "text", "prompt")
 """Of the metadata: those that are looked for."""
+VECTORS = "sentences.npy"
 LONGEST = 32
 """Words of a caption that count at most."""
 
 
+@dataclass(frozen=True)
+class Sentences:
+    """What a sentence encoder has made of texts."""
+
+    encoder: str
+    """Its folder or name."""
+    sha256: str
+    """Of its weights."""
+    vectors: np.ndarray
+    """float32 `[texts, D]`."""
+
+
 class Captioned(Dataset):
-    """Images, and the words of their captions by number, known from those that are trained on.
+    """Images, and the words of their captions by number, known from those that are trained on, or what an encoder read in them.
 
     Args:
         pictures: the prepared images.
         texts: of every image, one or more.
         held_out: images that are not trained on, as `split` takes them.
+        sentences: what a sentence encoder has made of all texts, in order.
     """
 
-    def __init__(self, pictures: Images, texts: Sequence[Sequence[str]], held_out: int) -> None:
+    def __init__(
+        self, pictures: Images, texts: Sequence[Sequence[str]], held_out: int, sentences: Sentences | None = None
+    ) -> None:
         self.pictures, self.texts = pictures, texts
         seen = [text for index in split(len(pictures), held_out)[0] for text in texts[index]]
         words = [split_words(text) for text in seen]
         length = min(max(map(len, words)), LONGEST)
         captions = Captions(tuple(sorted({word for row in words for word in row})), length, min(seen, key=by_plainness))
-        self.numbers = [np.array([captions.numbers(text) for text in own], np.int64) for own in texts]
-        shapes = {"image": pictures.card.shapes["image"], "caption": (length,), "words": (len(captions.words) + 1,)}
-        content = hashlib.sha256(json.dumps([pictures.card.content, list(texts)]).encode()).hexdigest()
-        self.card = DataCard(len(pictures), content, shapes, captions=captions)
+        content = [pictures.card.content, list(texts)]
+        shapes: dict[str, tuple[int, ...]] = {"image": pictures.card.shapes["image"]}
+        if sentences is None:
+            self.encoded = [np.array([captions.numbers(text) for text in own], np.int64) for own in texts]
+            shapes |= {"caption": (length,), "words": (len(captions.words) + 1,)}
+        else:
+            captions = replace(captions, encoder=sentences.encoder, encoder_sha256=sentences.sha256)
+            content.append(sentences.sha256)
+            self.encoded = np.split(sentences.vectors, np.cumsum([len(own) for own in texts])[:-1])
+            shapes["sentence"] = sentences.vectors.shape[1:]
+        self.key = "sentence" if sentences else "caption"
+        self.card = DataCard(len(pictures), hashlib.sha256(json.dumps(content).encode()).hexdigest(), shapes, captions=captions)
 
     def batch(self, indices: np.ndarray, mirrored: np.ndarray | None = None) -> Batch:
-        """The images, and their first captions int64 `[N, length]`."""
+        """The images, and their first captions: int64 `[N, length]`, or what an encoder read, float32 `[N, D]`."""
         return self._with(indices, mirrored, [0] * len(indices))
 
     def drawn(self, indices: np.ndarray, mirrored: np.ndarray | None, seeds: Sequence[int]) -> Batch:
@@ -59,8 +85,8 @@ class Captioned(Dataset):
         return self._with(indices, mirrored, places)
 
     def _with(self, indices: np.ndarray, mirrored: np.ndarray | None, places: Sequence[int]) -> Batch:
-        numbers = np.stack([self.numbers[index][place] for index, place in zip(indices, places, strict=True)])
-        return {"image": self.pictures.batch(indices, mirrored)["image"], "caption": torch.from_numpy(numbers)}
+        read = np.stack([self.encoded[index][place] for index, place in zip(indices, places, strict=True)])
+        return {"image": self.pictures.batch(indices, mirrored)["image"], self.key: torch.from_numpy(read)}
 
 
 def by_plainness(text: str) -> tuple[bool, int, str]:
@@ -87,7 +113,34 @@ def prepared_captions(settings: Data, cache: Path) -> Captioned:
 
     images = prepared_source(settings, cache / key(settings, part), opened)
     judge_skipped(images.skipped, len(images), settings)
-    return Captioned(images, [json.loads(own) for own in images.captions or ()], settings.held_out)
+    texts = [json.loads(own) for own in images.captions or ()]
+    sentences = read_sentences([text for own in texts for text in own], settings.sentence_encoder, cache)
+    return Captioned(images, texts, settings.held_out, sentences)
+
+
+def read_sentences(texts: Sequence[str], encoder: str, cache: Path) -> Sentences | None:
+    """What a sentence encoder makes of texts, from the cache; read first where it is not there. Without an encoder, nothing.
+
+    Raises:
+        ImportError, ValueError: as `features.sentences.load_sentence_encoder`; the cache cannot be written.
+    """
+    if not encoder:
+        return None
+    try:
+        reader = load_sentence_encoder(encoder)
+    except ValueError as problem:
+        raise ValueError(f"data.sentence_encoder: {problem}") from problem
+    folder = cache / hashlib.sha256(json.dumps([FORMAT, reader.sha256, list(texts)]).encode()).hexdigest()[:24]
+
+    def opened(folder: Path) -> np.ndarray:
+        vectors: np.ndarray = np.load(folder / VECTORS, mmap_mode="r")
+        return vectors
+
+    try:
+        vectors = opened(folder)
+    except NOT_WHOLE:
+        vectors = written(folder, "sentences", lambda work: np.save(work / VECTORS, reader(texts)), opened)
+    return Sentences(encoder, reader.sha256, vectors)
 
 
 def text_stamps(settings: Data) -> list[tuple[str, int, int]]:

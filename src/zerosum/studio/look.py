@@ -53,3 +53,22 @@ def picture_place(gr: Any, **settings: Any) -> Any:
     """A place for a picture, whose pixels are kept as they are."""
     buttons = ["download", "fullscreen"]
     return gr.Image(format="png", interactive=False, buttons=buttons, elem_classes="zs-sheet", **settings)
+
+
+def closing(element: str) -> str:
+    """JavaScript before an event that takes away an element: its controls are not heard any longer.
+
+    Their functions are deleted while they still stand there, and gradio answers those who ask for them with an error.
+    """
+    inert = f"document.querySelectorAll('{element}').forEach(drawn => {{ drawn.inert = true }})"
+    return f"(...values) => {{ {inert}; return values }}"
+
+
+def waiting(element: str) -> str:
+    """JavaScript before an event that draws an element anew: it waits until the old one is gone, at most for 10 seconds.
+
+    Otherwise gradio would draw over it, and hand on values from old components to those in their places.
+    """
+    wait = "await new Promise(resolve => setTimeout(resolve, 20))"
+    stands = f"document.querySelector('{element}')"
+    return f"async (...values) => {{ for (let times = 0; times < 500 && {stands}; times++) {wait}; return values }}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.studio.cards import said
-from zerosum.studio.look import import_gradio, picture_place
+from zerosum.studio.look import closing, import_gradio, picture_place, waiting
 from zerosum.studio.tools import Choice, Control, Number, Result, Switch, Upload, Words, checked, defaults, fitting
 from zerosum.studio.uploads import read_upload
 from zerosum.studio.workshop import Workshop
@@ -36,11 +36,11 @@ def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
     title = gr.Radio([], show_label=False, visible=False, elem_classes="zs-pills", elem_id="zs-tools")
     what = gr.State(None)
 
-    def opened(before: Open | None) -> list[Any]:
+    def opened(before: str | None) -> list[Any]:
         names = workshop.playable()
         if not names:
             return [gr.skip(), gr.skip(), gr.skip(), said("No run has a checkpoint yet: train one first."), None]
-        if before and before.run in names:
+        if before in names:
             return [gr.update(choices=names), *[gr.skip()] * 4]
         return [gr.update(choices=names, value=names[0]), *chosen(names[0])]
 
@@ -56,12 +56,11 @@ def play_tab(workshop: Workshop, temporary: Path, tab: Any) -> None:
         return [gr.update(choices=checkpoints, value="newest"), radio, none, first]
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(opened, what, [run, checkpoint, title, told, what], **quiet)
-    # Closed first: gradio would hand values on from one tool's components to those in their places.
-    run.input(lambda: None, None, what, **quiet).then(chosen, run, [checkpoint, title, told, what], **quiet)
-    gr.on([checkpoint.input, title.input], lambda: None, None, what, **quiet).then(
-        Open, [run, checkpoint, title], what, **quiet
-    )
+    tab.select(opened, run, [run, checkpoint, title, told, what], **quiet)
+    closed = {"fn": lambda: None, "outputs": what, "js": closing("#zs-tool"), **quiet}
+    gone = {"js": waiting("#zs-tool"), **quiet}
+    run.input(**closed).then(chosen, run, [checkpoint, title, told, what], **gone)
+    gr.on([checkpoint.input, title.input], **closed).then(Open, [run, checkpoint, title], what, **gone)
 
     @gr.render(inputs=what, show_progress="minimal")  # type: ignore[untyped-decorator]
     def panel(now: Open | None) -> None:
@@ -80,7 +79,7 @@ def build_panel(gr: Any, workshop: Workshop, temporary: Path, now: Open, state: 
     controls = tool.controls(sampler, run, dict(now.redrawn))
     first = tool.use(sampler, run, defaults(controls)) if tool.live else Result(tool.help)
     shown = show(gr, temporary, first)
-    with gr.Row():
+    with gr.Row(elem_id="zs-tool"):
         with gr.Column(scale=2, min_width=280):
             asked = [component(gr, control) for control in controls]
             go = gr.Button("Make", variant="primary", elem_id="zs-make")
@@ -113,8 +112,9 @@ def build_panel(gr: Any, workshop: Workshop, temporary: Path, now: Open, state: 
 
 
 def redrawing(now: Open, name: str, value: str) -> Open:
-    """What is open, with another value of a choice."""
-    return replace(now, redrawn=(*(pair for pair in now.redrawn if pair[0] != name), (name, value)))
+    """What is open, with a value of a choice."""
+    kept = (pair for pair in now.redrawn if pair[0] != name)
+    return replace(now, redrawn=(*kept, (name, value)))
 
 
 def component(gr: Any, control: Control) -> list[Any]:

@@ -1,12 +1,13 @@
 """Start a run from a form made of a recipe, and resume one: by the command that a user would type, which is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from zerosum.recipe import Recipe
 from zerosum.studio.cards import problems, said
 from zerosum.studio.forms import ESSENTIAL, Field, FormError, Value, heading, nearest, option_words, read_fields, read_form
-from zerosum.studio.look import import_gradio
+from zerosum.studio.look import closing, import_gradio, waiting
 from zerosum.studio.trainings import check_name, command, written
 from zerosum.studio.workshop import Workshop
 
@@ -17,75 +18,96 @@ SECONDS = 2
 def train_tab(workshop: Workshop) -> None:
     """Build the tab."""
     gr = import_gradio()
-    first, names = workshop.first, list(workshop.families[workshop.first])
+    first = workshop.first
     with gr.Row():
         family = gr.Dropdown(list(workshop.families), value=first, label="Family", elem_id="zs-family")
-        recipe = gr.Dropdown(names, value="cpu" if "cpu" in names else names[0], label="Recipe", elem_id="zs-recipe")
-        proposed = free_name(workshop, f"{first}-cpu")
-        name = gr.Textbox(proposed, label="Name of the run", max_lines=1, interactive=True, elem_id="zs-name")
+        names, preferred = recipes_of(workshop, first)
+        recipe = gr.Dropdown(names, value=preferred, label="Recipe", elem_id="zs-recipe")
+        unused = free_name(workshop, f"{first}-{preferred}")
+        name = gr.Textbox(unused, label="Name of the run", max_lines=1, interactive=True, elem_id="zs-name")
+    spec = gr.State(f"{first}:{preferred}")
 
-    def recipes_of(family: str) -> Any:
-        names = list(workshop.families.get(family, {}))
-        return gr.update(choices=names, value="cpu" if "cpu" in names else names[0])
+    @gr.render(inputs=spec, show_progress="hidden")  # type: ignore[untyped-decorator]
+    def form(spec: str | None) -> None:
+        if spec is not None:
+            build_form(gr, workshop, spec, name, [told, watched, output, timer])
 
-    private = {"api_visibility": "private", "show_progress": "hidden"}
-    family.input(recipes_of, family, recipe, **private)
-    gr.on([family.input, recipe.change], lambda f, r: free_name(workshop, f"{f}-{r}"), [family, recipe], name, **private)
+    # Not drawn anew: a form goes while the timer asks what the run prints that was started from it.
+    told = gr.HTML(elem_id="zs-started")
+    output = gr.Code(language=None, label="What it prints", visible=False, interactive=False)
+    watched, timer = gr.State(""), gr.Timer(SECONDS, active=False)
 
-    @gr.render(inputs=[family, recipe], show_progress="hidden")  # type: ignore[untyped-decorator]
-    def form(family: str, recipe: str) -> None:
-        if recipe in workshop.families.get(family, {}):
-            build_form(gr, workshop, f"{family}:{recipe}", workshop.families[family][recipe](), name)
+    def proposed(family: str) -> list[Any]:
+        names, preferred = recipes_of(workshop, family)
+        return [gr.update(choices=names, value=preferred), f"{family}:{preferred}"]
+
+    def named(spec: str | None) -> Any:
+        return gr.skip() if spec is None else free_name(workshop, spec.replace(":", "-"))
+
+    def watch(name: str) -> list[Any]:
+        folder = workshop.folder / name
+        return [workshop.trainings.output(folder), gr.update(active=workshop.trainings.is_running(folder))]
+
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    closed = {"fn": lambda: [None, ""], "outputs": [spec, told], "js": closing("#zs-form"), **quiet}
+    gone = {"js": waiting("#zs-form"), **quiet}
+    family.input(**closed).then(proposed, family, [recipe, spec], **gone)
+    recipe.input(**closed).then(lambda *words: ":".join(words), [family, recipe], spec, **gone)
+    spec.change(named, spec, name, **quiet)
+    timer.tick(watch, watched, [output, timer], **quiet)
 
 
-def build_form(gr: Any, workshop: Workshop, spec: str, recipe: Recipe, name: Any) -> None:
-    """The form of one recipe, with its buttons."""
+def recipes_of(workshop: Workshop, family: str) -> tuple[list[str], str]:
+    """The names of a family's recipes, and the one that is proposed."""
+    names = list(workshop.families[family])
+    return names, "cpu" if "cpu" in names else names[0]
+
+
+def build_form(gr: Any, workshop: Workshop, spec: str, name: Any, places: Sequence[Any]) -> None:
+    """The form of one recipe, with its buttons.
+
+    Args:
+        name: the box with the run's name.
+        places: for a message, for the name of the run that is watched, for what it prints, and the timer that looks at it.
+    """
+    family, _, chosen = spec.partition(":")
+    recipe = workshop.families[family][chosen]()
     fields = read_fields(recipe)
-    first = [field for field in fields if field.name in ESSENTIAL]
+    first = sorted((field for field in fields if field.name in ESSENTIAL), key=lambda field: ESSENTIAL.index(field.name))
     rest: dict[str, list[Field]] = {}
     for field in fields:
         if field not in first:
             rest.setdefault(field.section, []).append(field)
     inputs = dict[str, Any]()
-    with gr.Group(), gr.Row():
-        inputs |= {field.name: component(gr, field) for field in sorted(first, key=lambda field: ESSENTIAL.index(field.name))}
-    for section, members in rest.items():
-        with gr.Accordion(heading(recipe, section), open=False), gr.Row():
-            inputs |= {field.name: component(gr, field) for field in members}
-    shown = gr.Code(written(command(spec, workshop.folder / "NAME", [])), language="shell", label="Command", interactive=False)
-    with gr.Row():
-        check = gr.Button("Check", elem_id="zs-check")
-        start = gr.Button("Start training", variant="primary", elem_id="zs-start")
-    told, output = (
-        gr.HTML(elem_id="zs-started"),
-        gr.Code(language=None, label="What it prints", visible=False, interactive=False),
-    )
-    watched, timer = gr.State(""), gr.Timer(SECONDS, active=False)
+    with gr.Column(elem_id="zs-form"):
+        with gr.Group(), gr.Row():
+            inputs |= {field.name: component(gr, field) for field in first}
+        for section, members in rest.items():
+            with gr.Accordion(heading(recipe, section), open=False), gr.Row():
+                inputs |= {field.name: component(gr, field) for field in members}
+        empty = written(command(spec, workshop.folder / "NAME", []))
+        shown = gr.Code(empty, language="shell", label="Command", interactive=False)
+        with gr.Row():
+            check = gr.Button("Check", elem_id="zs-check")
+            start = gr.Button("Start training", variant="primary", elem_id="zs-start")
 
     def act(starting: bool, name: str, *values: Value) -> list[Any]:
+        same = [gr.skip()] * 3
         try:
             words = words_for(workshop, spec, recipe, name, dict(zip(inputs, values, strict=True)))
             if starting:
                 workshop.trainings.start(words, workshop.folder / name)
         except FormError as error:
-            return [gr.skip(), problems(error.problems), gr.skip(), gr.skip(), gr.skip()]
+            return [gr.skip(), problems(error.problems), *same]
         except (ValueError, OSError) as error:
-            return [gr.skip(), said(str(error), True), gr.skip(), gr.skip(), gr.skip()]
+            return [gr.skip(), said(str(error), True), *same]
         if not starting:
-            return [written(words), said("These settings are valid."), gr.skip(), gr.skip(), gr.skip()]
+            return [written(words), said("These settings are valid."), *same]
         text = f"{name} has started: it goes on when the studio is closed. Watch it, and stop it, under Runs."
         return [written(words), said(text), name, gr.update(visible=True, value=""), gr.update(active=True)]
 
-    def watch(name: str) -> list[Any]:
-        folder = workshop.folder / name
-        going = workshop.trainings.is_running(folder)
-        return [workshop.trainings.output(folder), gr.update(active=going)]
-
-    private = {"api_visibility": "private"}
-    outputs = [shown, told, watched, output, timer]
-    check.click(lambda *values: act(False, *values), [name, *inputs.values()], outputs, **private)
-    start.click(lambda *values: act(True, *values), [name, *inputs.values()], outputs, **private)
-    timer.tick(watch, watched, [output, timer], show_progress="hidden", **private)
+    for button, starting in ((check, False), (start, True)):
+        button.click(partial(act, starting), [name, *inputs.values()], [shown, *places], api_visibility="private")
 
 
 def component(gr: Any, field: Field) -> Any:
