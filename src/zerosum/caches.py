@@ -1,8 +1,13 @@
-"""Where this machine keeps what can be made again: prepared data, features, exported networks."""
+"""Where this machine keeps what can be made again: prepared data, features, exported networks; and what tells those apart."""
 
+import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 
 def cache_folder() -> Path:
@@ -14,3 +19,12 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "zerosum"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerosum"
+
+
+def digest_state(state: Mapping[str, Tensor]) -> bytes:
+    """sha256 over the names and values of a network's weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.digest()

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from zerosum.data.sentences import find_sentence_encoder
 from zerosum.datacard import DataCard, Labels
-from zerosum.features.sentences import find_sentence_encoder
 from zerosum.game import GAN, Batch, HasLatents, HasPrompts
 from zerosum.latents import LatentSpace, check_truncation, space_of
 from zerosum.noise import BlendedNoise, Noise, SeededNoise
@@ -296,7 +296,7 @@ class Sampler:
         """Texts as a generator of texts is given them; without a sentence encoder, words that it does not know are left out.
 
         Raises:
-            ValueError, ImportError: as `features.sentences.find_sentence_encoder`.
+            ValueError, ImportError: as `data.sentences.find_sentence_encoder`.
         """
         captions = self.card.captions
         assert captions is not None

@@ -11,8 +11,8 @@ from PIL import Image
 
 from zerosum.data import Captioned, open_data
 from zerosum.data.feed import Feed
+from zerosum.data.sentences import load_sentence_encoder
 from zerosum.datacard import Captions, DataCard, split_words
-from zerosum.features.sentences import load_sentence_encoder
 from zerosum.recipe import Data
 
 TEXTS = [f"a {colour} {thing}" for colour in ("red", "green", "blue") for thing in ("apple", "hat", "fish", "car")]

@@ -63,6 +63,19 @@ def test_losses_are_those_of_the_paper() -> None:
     torch.testing.assert_close(judged, ((real - 1).square().mean() + fake.square().mean()) / 2)
 
 
+def test_sources_are_changed_by_generators_that_skip() -> None:
+    gan, data = cyclegan.CycleGAN(cyclegan.Config(**SMALL, skip="source"), shapes()), batch()  # type: ignore[arg-type]
+    source = data["a"]
+    for way, make in (("a_to_b", gan.sample), ("b_to_a", gan.reverse)):
+        made = gan.generators[way](source)
+        torch.testing.assert_close(make({"source": source}, SilentNoise(2)), (source + 2 * made).clamp(-1, 1))
+        for weight in list(gan.generators[way].parameters())[-2:]:
+            weight.data.zero_()
+        assert torch.equal(make({"source": source}, SilentNoise(2)), source)
+    terms = gan.generator_loss(data, 0.0).terms
+    assert all(terms[name] == 0 for name in ("cycle_a", "cycle_b", "identity_a", "identity_b"))
+
+
 def test_the_papers_networks_have_their_sizes() -> None:
     with torch.device("meta"):
         gan = cyclegan.CycleGAN(cyclegan.Config(), shapes(256))
@@ -147,8 +160,10 @@ def test_wrong_settings_and_data_are_refused_in_words() -> None:
         cyclegan.CycleGAN(cyclegan.Config(), {"image": (3, 32, 32)})
     with pytest.raises(ValueError, match="must be of one size"):
         cyclegan.CycleGAN(cyclegan.Config(), {"a": (3, 32, 32), "b": (3, 64, 64)})
-    with pytest.raises(ValueError, match="have 3 and 1 channels: set data.colour rgb"):
+    with pytest.raises(ValueError, match="gan.identity and gan.skip source need .* but a and b have 3 and 1: set data.colour"):
         cyclegan.CycleGAN(cyclegan.Config(), {"a": (3, 32, 32), "b": (1, 32, 32)})
+    with pytest.raises(ValueError, match="or gan.identity 0 and gan.skip none"):
+        cyclegan.CycleGAN(cyclegan.Config(identity=0.0, skip="source"), {"a": (3, 32, 32), "b": (1, 32, 32)})
     with pytest.raises(ValueError, match="need 24 pixels a side, but data.resolution is 16: choose fewer gan.layers"):
         cyclegan.CycleGAN(cyclegan.Config(), shapes(16))
     with pytest.raises(ValueError, match="divisible by 4, not 34"):

@@ -109,6 +109,19 @@ def test_luma_is_kept() -> None:
 
 
 @pytest.mark.parametrize("generator", ["unet", "resnet"])
+def test_a_source_is_changed_by_a_generator_that_skips(generator: str) -> None:
+    config = pix2pix.Config(**SMALL, generator=generator, blocks=1, dropout=0.0, skip="source")  # type: ignore[arg-type]
+    gan, data = pix2pix.Pix2Pix(config, shapes()), batch()
+    source, last = data["source"], gan.generator.up[0] if generator == "unet" else gan.generator.model
+    torch.testing.assert_close(gan.sample(data, SilentNoise(4)), (source + 2 * gan.generator(source)).clamp(-1, 1))
+    for weight in list(last.parameters())[-2:]:
+        weight.data.zero_()
+    assert torch.equal(gan.sample(data, SilentNoise(4)), source)
+    with pytest.raises(ValueError, match="gan.skip source needs targets of as many channels as sources, .* 3 and 1"):
+        pix2pix.Pix2Pix(config, shapes(1))
+
+
+@pytest.mark.parametrize("generator", ["unet", "resnet"])
 def test_nothing_beyond_its_reach_changes_a_pixel(generator: str) -> None:
     config = pix2pix.Config(generator=generator, width=2, downs=3, blocks=1, norm="batch", layers=1)  # type: ignore[arg-type]
     gan = pix2pix.Pix2Pix(config, shapes(side=16)).double().eval()

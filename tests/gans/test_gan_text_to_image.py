@@ -15,7 +15,7 @@ import zerosum
 from zerosum import gans
 from zerosum.api import build_gan, make_feed
 from zerosum.data import open_data
-from zerosum.features.sentences import PLACE
+from zerosum.data.sentences import PLACE
 from zerosum.gans import text_to_image
 from zerosum.nn.matching import VectorEncoder
 from zerosum.noise import SeededNoise

@@ -18,10 +18,10 @@ from zerosum.data.cache import FORMAT, NOT_WHOLE, judge_skipped, key, prepared_s
 from zerosum.data.dataset import Dataset, Images, split
 from zerosum.data.folders import walk
 from zerosum.data.metadata import KEY, read_metadata
+from zerosum.data.sentences import load_sentence_encoder
 from zerosum.data.source import Source, listed
 from zerosum.data.sources import open_source
 from zerosum.datacard import Captions, DataCard, split_words
-from zerosum.features.sentences import load_sentence_encoder
 from zerosum.game import Batch
 from zerosum.noise import derive_seed
 from zerosum.recipe import Data
@@ -122,7 +122,7 @@ def read_sentences(texts: Sequence[str], encoder: str, cache: Path) -> Sentences
     """What a sentence encoder makes of texts, from the cache; read first where it is not there. Without an encoder, nothing.
 
     Raises:
-        ImportError, ValueError: as `features.sentences.load_sentence_encoder`; the cache cannot be written.
+        ImportError, ValueError: as `data.sentences.load_sentence_encoder`; the cache cannot be written.
     """
     if not encoder:
         return None

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zerosum.caches import digest_state
 from zerosum.features.network import FeatureNetwork, Provenance, as_rgb
-from zerosum.features.weights import digest_state, sha256_of
+from zerosum.features.weights import sha256_of
 
 Embed = Callable[[Tensor], Tensor]
 

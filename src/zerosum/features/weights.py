@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -62,12 +61,3 @@ def fetch(url: str, path: Path, sha256: str) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
-
-
-def digest_state(state: Mapping[str, Tensor]) -> bytes:
-    """sha256 over the names and values of a network's weights."""
-    digest = hashlib.sha256()
-    for name, value in sorted(state.items()):
-        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.digest()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zerosum import distributed
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import least_squares_d, least_squares_g, score_notes
-from zerosum.nn.translation import Norm, PatchDiscriminator, ResNetGenerator, smallest_side
+from zerosum.nn.translation import Norm, PatchDiscriminator, ResNetGenerator, Skip, changed, smallest_side
 from zerosum.noise import Noise, SilentNoise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, linear
@@ -35,6 +35,9 @@ class Config(GANConfig):
     """Residual blocks of each generator: 9 at 256 pixels, 6 at 128."""
     norm: Norm = "instance"
     """Norms of all networks."""
+    skip: Skip = "none"
+    """Pictures are made anew (the paper), or their sources changed: what needs no change is then left as it is, from which
+    drawings and short runs gain; needs sides of as many channels."""
     discriminator_width: int = 64
     """Channels of the discriminators' first maps (ndf)."""
     layers: int = 3
@@ -139,13 +142,11 @@ class CycleGAN(GAN):
 
     def sample(self, given: Batch, noise: Noise) -> Tensor:
         """Pictures b `[N, C, H, W]` in [-1, 1] of sources a; there is nothing random in them."""
-        made: Tensor = self.generators["a_to_b"](given["source"])
-        return made
+        return self._changed("a_to_b", given["source"])
 
     def reverse(self, given: Batch, noise: Noise) -> Tensor:
         """Pictures a of sources b."""
-        made: Tensor = self.generators["b_to_a"](given["source"])
-        return made
+        return self._changed("b_to_a", given["source"])
 
     def generator_loss(self, batch: Batch, progress: float) -> Loss:
         """E[(D(made) - 1)^2], cycle and identity terms of both ways."""
@@ -173,6 +174,10 @@ class CycleGAN(GAN):
             terms[f"adversarial_{side}"] = least_squares_d(real, fake)
             notes.append(score_notes(real, fake))
         return Loss(terms, {name: (notes[0][name] + notes[1][name]) / 2 for name in notes[0]})
+
+    def _changed(self, way: str, source: Tensor) -> Tensor:
+        made: Tensor = self.generators[way](source)
+        return made if self.config.skip == "none" else changed(source, made)
 
     def _made(self, pictures: Tensor, back: bool = False) -> Tensor:
         make = self.reverse if back else self.sample
@@ -202,9 +207,10 @@ def check_shapes(config: Config, shapes: Shapes) -> tuple[int, int]:
     (a, *size), (b, *other) = shapes["a"], shapes["b"]
     if size != other:
         raise ValueError(f"pictures a of {size} and b of {other} pixels: they must be of one size")
-    if config.identity and a != b:
+    if a != b and (config.identity or config.skip == "source"):
         raise ValueError(
-            f"gan.identity compares a with b, but they have {a} and {b} channels: set data.colour rgb, or gan.identity 0"
+            f"gan.identity and gan.skip source need kinds of as many channels, but a and b have {a} and {b}: set data.colour "
+            "rgb, or gan.identity 0 and gan.skip none"
         )
     if size[0] % ResNetGenerator.multiple:
         raise ValueError(f"data.resolution must be divisible by {ResNetGenerator.multiple}, not {size[0]}")

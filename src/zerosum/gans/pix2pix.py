@@ -25,6 +25,8 @@ from zerosum.nn.translation import (
     Norm,
     PatchDiscriminator,
     ResNetGenerator,
+    Skip,
+    changed,
     has_bias,
     initialise,
     norm,
@@ -60,6 +62,9 @@ class Config(GANConfig):
     """Of the discriminator: its patches are 70 pixels a side at 3, 34 at 2, 16 at 1."""
     l1: float = 100.0
     """Weight of the mean absolute difference of pixels in [-1, 1]."""
+    skip: Skip = "none"
+    """Pictures are made anew (the paper), or their sources changed: what needs no change is then left as it is, from which
+    drawings and short runs gain; needs targets of as many channels."""
     luma: Literal["made", "kept"] = "made"
     """Kept, of colouring: what is made is brought to the source's grey values, so that colours alone are made up."""
 
@@ -131,6 +136,11 @@ class Pix2Pix(GAN):
             raise ValueError(
                 "gan.luma kept is for grey sources and coloured targets: set data.kind colouring, or gan.luma made"
             )
+        if config.skip == "source" and inputs != outputs:
+            raise ValueError(
+                f"gan.skip source needs targets of as many channels as sources, but they have {outputs} and {inputs}: set "
+                "data.colour rgb, or gan.skip none"
+            )
         self.generator = make_generator(config, inputs, outputs)
         self.multiple, self.reach = self.generator.multiple, self.generator.reach
         check_side(side, self.multiple, config)
@@ -150,6 +160,8 @@ class Pix2Pix(GAN):
         """
         source = given["source"]
         made: Tensor = self.generator(source)
+        if self.config.skip == "source":
+            made = changed(source, made)
         return made if self.config.luma == "made" else made + (source - luma_of(made))
 
     def discriminator_loss(self, batch: Batch, progress: float) -> Loss:

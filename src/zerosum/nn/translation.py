@@ -13,8 +13,18 @@ Norm = Literal["batch", "instance"]
 
 SLOPE = 0.2
 """Of the leaky rectifiers."""
+Skip = Literal["none", "source"]
+"""A picture is made anew (the papers), or its source is changed."""
 INIT_STD = 0.02
 """Standard deviation of initial weights, those of batch norms around 1 (Isola et al. 2017, sec. 6.2)."""
+
+
+def changed(source: Tensor, change: Tensor) -> Tensor:
+    """A source in [-1, 1], to which twice a change in [-1, 1] is added: from black to white, and no further.
+
+    What is white stays so where it is made whiter, so that a discriminator sees no noise on plain paper.
+    """
+    return (source + 2 * change).clamp(-1, 1)
 
 
 def norm(kind: Norm, channels: int, gains: bool) -> nn.Module:

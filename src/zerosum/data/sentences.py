@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zerosum.features.weights import digest_state
+from zerosum.caches import digest_state
 
 PLACE = "ZEROSUM_SENTENCE_ENCODER"
 """The environment variable that says where the encoder lies, if not where a recipe says or a run was trained with it."""

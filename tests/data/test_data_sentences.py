@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.features.sentences import PLACE, find_sentence_encoder, load_sentence_encoder
+from zerosum.data.sentences import PLACE, find_sentence_encoder, load_sentence_encoder
 
 
 def test_texts_become_vectors_that_do_not_depend_on_their_neighbours(sentence_encoder: Path) -> None:
