@@ -129,9 +129,9 @@ def test_runs_are_listed_and_shown(page: Any) -> None:
     page.locator(".zs-card[data-run=dcgan]").click()
     page.wait_for_selector("#zs-head h2:text-is('dcgan')")
     page.wait_for_selector("#zs-sheet img")
-    assert "480 of 480 images" in page.locator("#zs-head").inner_text()
-    assert "learning" in page.locator("#zs-doctor").inner_text()
-    assert page.get_by_text("distance to real examples").count()
+    page.locator("#zs-head", has_text="480 of 480 images").wait_for()
+    page.locator("#zs-doctor", has_text="learning").wait_for()
+    page.get_by_text("distance to real examples").first.wait_for()
 
 
 @needs_browser
@@ -158,7 +158,7 @@ def test_hostile_uploads_are_refused_in_words(page: Any, tmp_path: Path) -> None
     open_tab(page, "Playground")
     with drawn_anew(page, "#zs-tool"):
         choose(page, "zs-play-run", "pix2pix")
-    assert "Picture to picture" in page.locator("#zs-tools").inner_text()
+    page.locator("#zs-tools", has_text="Picture to picture").wait_for()
     (tmp_path / "bomb.png").write_bytes(bomb())
     upload(page, tmp_path / "bomb.png")
     page.locator("#zs-make").click()
@@ -196,7 +196,7 @@ def test_a_run_is_started_stopped_and_compared(page: Any, runs: Path) -> None:
     page.locator("[id='zs-field-train.images'] input").fill("200000")
     page.locator("#zs-start").click()
     page.locator("#zs-started").get_by_text("mine has started").wait_for()
-    assert page.get_by_text("--train.images=200000").count()
+    page.get_by_text("--train.images=200000").first.wait_for()
     wait_for(lambda: Run(runs / "mine").stats())
     open_tab(page, "Runs")
     page.locator(".zs-card[data-run=mine] .zs-training").wait_for()
@@ -207,8 +207,7 @@ def test_a_run_is_started_stopped_and_compared(page: Any, runs: Path) -> None:
     assert Run(runs / "mine").newest_checkpoint()
     page.locator("#zs-resume").wait_for()
     open_tab(page, "Compare")
-    page.locator("#zs-figures table").wait_for()
-    assert "verdict" in page.locator("#zs-figures").inner_text()
+    page.locator("#zs-figures table", has_text="verdict").wait_for()
 
 
 @needs_browser
