@@ -19,9 +19,10 @@ import torch
 from zerosum import gans
 from zerosum.api import build_gan
 from zerosum.data import open_data
+from zerosum.data.sources import MIXTURES
 from zerosum.game import GAN, HasLatents, HasReach
 from zerosum.gans import Family
-from zerosum.recipe import GANConfig, Recipe
+from zerosum.recipe import Data, GANConfig, Recipe
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -126,13 +127,21 @@ def quoted(keys: frozenset[str]) -> str:
 
 def recipes(family: Family) -> str:
     """The recipes in a table, with the first lines of their docstrings."""
-    rows = ["| recipe | what | pixels | batch | images |", "|---|---|---|---|---|"]
+    rows = ["| recipe | what | size | batch | images |", "|---|---|---|---|---|"]
     for name, make in family.recipes.items():
         recipe: Recipe = make()
         what = (inspect.getdoc(make) or "").partition("\n\n")[0].replace("\n", " ")
-        cells = (f"`{family.name}:{name}`", cell(what), recipe.data.resolution, recipe.train.batch, f"{recipe.train.images:,}")
+        cells = (f"`{family.name}:{name}`", cell(what), size(recipe.data), recipe.train.batch, f"{recipe.train.images:,}")
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
+
+
+def size(data: Data) -> str:
+    """Of an example, with its unit."""
+    if data.path in MIXTURES:
+        return "2 numbers"
+    sizes = {"tokens": f"{data.num_tokens} tokens", "audio": f"{data.samples:,} samples"}
+    return sizes.get(data.kind, f"{data.resolution} pixels")
 
 
 def settings(config: type[GANConfig]) -> str:

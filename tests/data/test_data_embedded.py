@@ -2,8 +2,10 @@
 
 import gzip
 import hashlib
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from zerosum.data import open_data
 from zerosum.data.embedded import FOLDER, GARMENTS, open_embedded
@@ -46,3 +48,14 @@ def test_it_is_small_and_has_its_licences() -> None:
     assert "CC0 1.0" in (FOLDER / "drums" / "LICENSE").read_text()
     notice = (FOLDER / "emoji" / "LICENSE").read_text()
     assert all(words in notice for words in ("Apache License", "emoji-datasource-google 16.0.0", "Cal Henderson"))
+
+
+def test_a_folder_of_the_same_name_is_not_what_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_data(Data(path="ring"))
+    assert not caplog.text
+    Path("ring").mkdir()
+    open_data(Data(path="ring"))
+    assert "for what lies here write ./ring" in caplog.text

@@ -1,5 +1,6 @@
 """Files to batches: any images or sounds in, prepared once into a memory map, drawn by position ever after."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from zerosum.data.pairs import Colouring, Pairs, prepared_colouring, prepared_pa
 from zerosum.data.photographs import Photographs, prepared_photographs
 from zerosum.data.points import Points, modes, modes_found
 from zerosum.data.report import Report
-from zerosum.data.sources import MIXTURES
+from zerosum.data.sources import MIXTURES, NAMES
 from zerosum.data.tokens import Tokens, prepared_tokens
 from zerosum.data.unpaired import Unpaired, prepared_unpaired
 from zerosum.recipe import Data
@@ -38,6 +39,8 @@ __all__ = [
     "open_data",
     "split",
 ]
+
+logger = logging.getLogger("zerosum.data")
 
 PREPARED: dict[str, Callable[[Data, Path], Dataset]] = {
     "images": prepared,
@@ -64,6 +67,9 @@ def open_data(settings: Data, cache: Path | None = None) -> Dataset:
         ValueError: it holds no images, or unusable labels, or unreadable images that are to be refused; or the cache cannot
             be written.
     """
+    if settings.path in NAMES and Path(settings.path).exists():
+        own = f"./{settings.path}"
+        logger.warning("data.path %s is data that comes with zerosum: for what lies here write %s", settings.path, own)
     if settings.path in MIXTURES:
         return Points(settings.path)
     return PREPARED[settings.kind](settings, cache or cache_folder())

@@ -12,6 +12,8 @@ from zerosum.data.source import Source
 EMBEDDED = ("fashion", "emoji", "drums")
 MIXTURES = ("ring", "grid")
 TEXTS = ("sentences",)
+NAMES = (*EMBEDDED, *MIXTURES, *TEXTS)
+"""Of the data that comes with zerosum."""
 KINDS = "a folder of images, a .zip or .tar(.gz, .bz2, .xz) of one, an IDX file, a .npz, .npy or .parquet file"
 AS_TEXT = "name a family that learns from text, such as textgan:cpu_likelihood, or set data.kind tokens"
 
@@ -28,13 +30,12 @@ def find(path: str) -> Path:
     place = Path(path).expanduser()
     if place.exists():
         return place
-    names = [*EMBEDDED, *MIXTURES, *TEXTS]
-    near = difflib.get_close_matches(path, names, n=1)
+    near = difflib.get_close_matches(path, NAMES, n=1)
     if not near and place.parent.is_dir():
         beside = {entry.name: str(place.parent / entry.name) for entry in place.parent.iterdir()}
         near = [beside[name] for name in difflib.get_close_matches(place.name, beside, n=1)]
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise FileNotFoundError(f"data.path {path!r} does not exist.{hint} Give {KINDS}, or one of {', '.join(names)}")
+    raise FileNotFoundError(f"data.path {path!r} does not exist.{hint} Give {KINDS}, or one of {', '.join(NAMES)}")
 
 
 def stamps(path: str, wanted: Wanted = IMAGES) -> list[tuple[str, int, int]]:
