@@ -301,7 +301,7 @@ def cpu(start: str | None = "runs/esrgan-cpu-psnr") -> Recipe:
 def cpu_restoration() -> Recipe:
     """Old prints made new, on a CPU."""
     config = _narrow(discriminator="unet", discriminator_width=16, perceptual=1.0, adversarial=5e-3)
-    return _small(config, 128, 1, 64_000, (1e-3, 1e-5))
+    return _small(config, 64, 1, 24_000, (1e-3, 1e-5))
 
 
 def tiny() -> Recipe:
