@@ -166,6 +166,16 @@ def test_short_runs_start_from_the_smooth_filling() -> None:
     torch.testing.assert_close(gan.sample(data, SilentNoise(4)), inpainting.smooth_fill(data["source"][:, :3], known))
 
 
+def test_to_the_smooth_filling_is_added_in_the_hole_alone() -> None:
+    gan, source = inpainting.Inpainting(inpainting.Config(**SMALL, skip="smooth"), shapes()), batch()["source"]
+    for weights in gan.generator.parameters():
+        torch.nn.init.normal_(weights, 0.0, 0.3)
+    pictures, known = source[:, :3], inpainting.known_of(source)
+    for made in gan.generator(pictures, known):
+        assert ((made - inpainting.smooth_fill(pictures, known)).abs() > 0.1).any()
+        torch.testing.assert_close(made * known, pictures * known, rtol=0, atol=0)
+
+
 def test_wrong_settings_and_data_are_refused_in_words() -> None:
     with pytest.raises(ValueError, match="set data.kind inpainting"):
         inpainting.Inpainting(inpainting.Config(), {"image": (3, 32, 32)})

@@ -223,7 +223,8 @@ class Filler(nn.Module):
 
     def _made(self, stage: Stage, seen: Tensor, known: Tensor, start: Tensor) -> Tensor:
         change: Tensor = stage(seen, known)
-        return change.tanh() if self.skip == "none" else start + change
+        # In the hole alone: outside of it any change is wrong, which would hold the first layers at none.
+        return change.tanh() if self.skip == "none" else start + change * (1 - known)
 
 
 class SNPatchDiscriminator(nn.Module):

@@ -22,11 +22,10 @@ INIT_STD = 0.02
 def changed(source: Tensor, change: Tensor) -> Tensor:
     """A source in [-1, 1], to which twice a change in [-1, 1] is added: from black to white, and no further.
 
-    What is white stays so where it is made whiter, so that a discriminator sees no noise on plain paper. Gradients pass the
-    bounds as if there were none: otherwise nothing would bring back what was bleached.
+    What is white stays so where it is made whiter, so that a discriminator sees no noise on plain paper. No gradient passes
+    the bounds either: if one did, a discriminator that wins would draw such noise out of the generator.
     """
-    made = source + 2 * change
-    return made.detach().clamp(-1, 1) + (made - made.detach())
+    return (source + 2 * change).clamp(-1, 1)
 
 
 def norm(kind: Norm, channels: int, gains: bool) -> nn.Module:
