@@ -344,12 +344,12 @@ def celeba_hq() -> Recipe:
 def cpu() -> Recipe:
     """Crops of 64 pixels of photographs of any size, on a CPU."""
     data = Data(kind="photographs", degradation="holes", scale=1, resolution=64, held_out=20, mirror=True, colour="rgb")
-    return _small(_narrow(layers=4, l1=30.0), data, 24_000)
+    return _small(_narrow(layers=4), data, 24_000)
 
 
 def fashion() -> Recipe:
     """Garments of 32 x 32 pixels, grey, on a CPU."""
-    return _small(_narrow(layers=3, l1=4.0), Data(kind="inpainting", mirror=True), 40_000)
+    return _small(_narrow(layers=3), Data(kind="inpainting", mirror=True), 40_000)
 
 
 def tiny() -> Recipe:
@@ -367,7 +367,7 @@ def tiny() -> Recipe:
 
 def _narrow(**settings: Any) -> Config:
     """The settings of the recipes for a CPU, and others."""
-    return Config(width=16, dilations=(2, 4), refine=False, skip="smooth", discriminator_width=32, **settings)
+    return Config(width=16, dilations=(2, 4), refine=False, skip="smooth", discriminator_width=32, l1=4.0, **settings)
 
 
 def _paper(data: Data) -> Recipe:
