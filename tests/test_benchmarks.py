@@ -46,7 +46,7 @@ def test_by_hand_and_zerosum_agree(case: str) -> None:
 def test_a_longer_run_of_translation_is_stretched_as_a_whole(name: str) -> None:
     recipe = make_recipe(TASKS[name], Path("tasks"), seed=3)
     images = recipe.train.images
-    longer = lasting(recipe, 2 * images + 1)
+    longer = lasting(recipe, 2 * images + recipe.train.batch - 1)
     assert (longer.train.images, longer.train.seed, longer.data.jitter) == (2 * images, 3, 0)
     for player, before in recipe.optimisers.items():
         for share in (0.0, 0.4, 0.7, 1.0):
