@@ -93,7 +93,7 @@ NARROW = {"width": 32, "discriminator_width": 64}
 LINES = ("line2color/train", "line2color/test")
 CHANGED = {"skip": "source", "cycle": 6.0, "identity": 3.0}
 CLOSE = {"skip": "source", "generator": "resnet", "width": 16, "blocks": 6, "l1": 4000.0}
-# A light cycle, for on flat drawings a heavy one makes the networks hide colours in faint patterns.
+# A lighter cycle than the paper's 10, for on flat drawings a heavy one makes the networks hide colours in faint patterns.
 TASKS = {
     "color2line": Task("cyclegan:cpu", "color2line", "color2line", *UNPAIRED, {"cycle": 2.0}, WIDE),
     "noto2openmoji": Task("cyclegan:cpu", "noto2openmoji", "noto2openmoji", *UNPAIRED, CHANGED, WIDE, paced=True),

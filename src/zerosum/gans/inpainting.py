@@ -8,8 +8,8 @@ discriminator's last maps; both networks are held to the picture by the mean abs
 
 Known pixels are kept bit for bit: the networks' results are used in the hole alone. What differs from the released code:
 convolutions with stride pad evenly; the discriminator's loss is not halved; patches that touch the hole are left out of the
-softmax, where theirs give them the value 0 before it; there are no user's sketches. `refine` without, `skip`
-and how weights begin are ours.
+softmax, where theirs give them the value 0 before it; there are no user's sketches. `refine` without, `skip` and
+how weights begin are ours.
 """
 
 from itertools import pairwise
@@ -75,7 +75,7 @@ class GatedConv(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, 2 * outputs, kernel, stride, dilation * (kernel // 2), dilation)
-        # So that maps keep their size through a dozen layers without norms: open by half, a gate halves them.
+        # Maps keep their size through a dozen layers without norms, although gates begin half open.
         features, gates = self.conv.weight.chunk(2)
         size = (inputs * kernel**2) ** -0.5
         nn.init.normal_(features, 0.0, 2.5 * size)
@@ -230,7 +230,7 @@ class Filler(nn.Module):
 
     def _made(self, stage: Stage, seen: Tensor, known: Tensor, start: Tensor) -> Tensor:
         change: Tensor = stage(seen, known)
-        # In the hole alone: outside of it any change is wrong, which would hold the first layers at none.
+        # In the hole alone: outside of it any change is wrong, and L1 would hold the last layer at none.
         return change.tanh() if self.skip == "none" else start + change * (1 - known)
 
 
