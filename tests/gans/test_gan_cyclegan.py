@@ -63,8 +63,10 @@ def test_losses_are_those_of_the_paper() -> None:
     torch.testing.assert_close(judged, ((real - 1).square().mean() + fake.square().mean()) / 2)
 
 
-def test_sources_are_changed_by_generators_that_skip() -> None:
-    gan, data = cyclegan.CycleGAN(cyclegan.Config(**SMALL, skip="source"), shapes()), batch()  # type: ignore[arg-type]
+@pytest.mark.parametrize("generator", ["resnet", "plain"])
+def test_sources_are_changed_by_generators_that_skip(generator: str) -> None:
+    config = cyclegan.Config(**SMALL, generator=generator, skip="source")  # type: ignore[arg-type]
+    gan, data = cyclegan.CycleGAN(config, shapes()), batch()
     source = data["a"]
     for way, make in (("a_to_b", gan.sample), ("b_to_a", gan.reverse)):
         made = gan.generators[way](source)
@@ -139,9 +141,12 @@ def test_without_a_pool_new_pictures_are_shown() -> None:
     pool.settle()
 
 
-def test_both_players_move_the_scores_their_way() -> None:
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize("generator", ["resnet", "plain"])
+def test_both_players_move_the_scores_their_way(generator: str, spectral: bool) -> None:
     torch.manual_seed(0)
-    gan = cyclegan.CycleGAN(cyclegan.Config(**SMALL, cycle=0, identity=0, pool=0), shapes())
+    config = cyclegan.Config(**SMALL, generator=generator, spectral=spectral, cycle=0, identity=0, pool=0)  # type: ignore[arg-type]
+    gan = cyclegan.CycleGAN(config, shapes())
     for player, loss in (("discriminators", gan.discriminator_loss), ("generators", gan.generator_loss)):
         optimiser, values = torch.optim.Adam(gan.players()[player].parameters(), 1e-3), []
         for _ in range(8):

@@ -108,20 +108,21 @@ def test_luma_is_kept() -> None:
     assert not torch.allclose(made[:, 0], made[:, 1], atol=1e-4)
 
 
-@pytest.mark.parametrize("generator", ["unet", "resnet"])
+@pytest.mark.parametrize("generator", ["unet", "resnet", "plain"])
 def test_a_source_is_changed_by_a_generator_that_skips(generator: str) -> None:
     config = pix2pix.Config(**SMALL, generator=generator, blocks=1, dropout=0.0, skip="source")  # type: ignore[arg-type]
     gan, data = pix2pix.Pix2Pix(config, shapes()), batch()
-    source, last = data["source"], gan.generator.up[0] if generator == "unet" else gan.generator.model
+    source = data["source"]
+    last = {"unet": lambda: gan.generator.up[0], "resnet": lambda: gan.generator.model, "plain": lambda: gan.generator.end}
     torch.testing.assert_close(gan.sample(data, SilentNoise(4)), (source + 2 * gan.generator(source)).clamp(-1, 1))
-    for weight in list(last.parameters())[-2:]:
+    for weight in list(last[generator]().parameters())[-2:]:
         weight.data.zero_()
     assert torch.equal(gan.sample(data, SilentNoise(4)), source)
     with pytest.raises(ValueError, match="gan.skip source needs targets of as many channels as sources, .* 3 and 1"):
         pix2pix.Pix2Pix(config, shapes(1))
 
 
-@pytest.mark.parametrize("generator", ["unet", "resnet"])
+@pytest.mark.parametrize("generator", ["unet", "resnet", "plain"])
 def test_nothing_beyond_its_reach_changes_a_pixel(generator: str) -> None:
     config = pix2pix.Config(generator=generator, width=2, downs=3, blocks=1, norm="batch", layers=1)  # type: ignore[arg-type]
     gan = pix2pix.Pix2Pix(config, shapes(side=16)).double().eval()
@@ -138,10 +139,11 @@ def test_nothing_beyond_its_reach_changes_a_pixel(generator: str) -> None:
     assert gan.reach - 2 * gan.multiple <= farthest <= gan.reach
 
 
-@pytest.mark.parametrize("generator", ["unet", "resnet"])
+@pytest.mark.parametrize("generator", ["unet", "resnet", "plain"])
 def test_both_players_move_the_scores_their_way(generator: str) -> None:
     torch.manual_seed(0)
-    gan = pix2pix.Pix2Pix(pix2pix.Config(**SMALL, generator=generator, blocks=1, dropout=0.0, l1=0.0), shapes())  # type: ignore[arg-type]
+    config = pix2pix.Config(**SMALL, generator=generator, spectral=generator == "plain", blocks=1, dropout=0.0, l1=0.0)  # type: ignore[arg-type]
+    gan = pix2pix.Pix2Pix(config, shapes())
     for player, loss in (("discriminator", gan.discriminator_loss), ("generator", gan.generator_loss)):
         optimiser, values = torch.optim.Adam(gan.players()[player].parameters(), 1e-3), []
         for _ in range(8):

@@ -10,7 +10,7 @@ discriminators see what the generators make after their update, not before; pool
 take in new pictures after the discriminators' update, so that parts of a batch do not depend on each other.
 """
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zerosum import distributed
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import least_squares_d, least_squares_g, score_notes
-from zerosum.nn.translation import Norm, PatchDiscriminator, ResNetGenerator, Skip, changed, smallest_side
+from zerosum.nn.translation import Norm, PatchDiscriminator, PlainUNet, ResNetGenerator, Skip, changed, smallest_side
 from zerosum.noise import Noise, SilentNoise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, linear
@@ -29,12 +29,16 @@ from zerosum.schedules import constant, linear
 class Config(GANConfig):
     """Settings of CycleGAN."""
 
+    generator: Literal["resnet", "plain"] = "resnet"
+    """The paper's network, or a U-Net without norms, which keeps colours and draws outlines, from which drawings gain."""
     width: int = 64
     """Channels of the generators' first maps (ngf)."""
     blocks: int = 9
     """Residual blocks of each generator: 9 at 256 pixels, 6 at 128."""
     norm: Norm = "instance"
     """Norms of all networks."""
+    spectral: bool = False
+    """Discriminators have spectral norm instead, whose gradients do not grow where they win."""
     skip: Skip = "none"
     """Pictures are made anew (the paper), or their sources changed: what needs no change is then left as it is, from which
     drawings and short runs gain; needs sides of as many channels."""
@@ -124,14 +128,13 @@ class CycleGAN(GAN):
         super().__init__(shapes)
         self.config = config
         a, b = check_shapes(config, shapes)
-        networks = (
-            ResNetGenerator(inputs, outputs, config.width, config.blocks, config.norm) for inputs, outputs in ((a, b), (b, a))
-        )
+        networks = make_generator(config, a, b), make_generator(config, b, a)
         self.generators = nn.ModuleDict(dict(zip(("a_to_b", "b_to_a"), networks, strict=True)))
-        judges = (PatchDiscriminator(n, config.discriminator_width, config.layers, config.norm, gains=False) for n in (a, b))
+        norm, width = "spectral" if config.spectral else config.norm, config.discriminator_width
+        judges = (PatchDiscriminator(channels, width, config.layers, norm, gains=False) for channels in (a, b))
         self.discriminators = nn.ModuleDict(dict(zip(("a", "b"), judges, strict=True)))
         self.pools = nn.ModuleDict({side: Pool(config.pool, tuple(shapes[side])) for side in ("a", "b")})
-        self.reach = cast(ResNetGenerator, self.generators["a_to_b"]).reach
+        self.reach = networks[0].reach
 
     def players(self) -> dict[str, nn.Module]:
         return {"generators": self.generators, "discriminators": self.discriminators}
@@ -186,6 +189,13 @@ class CycleGAN(GAN):
     def _settle_pools(self, images: int) -> None:
         for pool in self.pools.values():
             cast(Pool, pool).settle()
+
+
+def make_generator(config: Config, inputs: int, outputs: int) -> ResNetGenerator | PlainUNet:
+    """The generator that the settings ask for."""
+    if config.generator == "plain":
+        return PlainUNet(inputs, outputs, config.width, config.blocks)
+    return ResNetGenerator(inputs, outputs, config.width, config.blocks, config.norm)
 
 
 def to_bytes(pictures: Tensor) -> Tensor:

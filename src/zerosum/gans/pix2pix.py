@@ -24,6 +24,7 @@ from zerosum.nn.translation import (
     SLOPE,
     Norm,
     PatchDiscriminator,
+    PlainUNet,
     ResNetGenerator,
     Skip,
     changed,
@@ -44,18 +45,20 @@ FIRST_DROPOUT = 4
 class Config(GANConfig):
     """Settings of pix2pix."""
 
-    generator: Literal["unet", "resnet"] = "unet"
-    """A U-Net, or residual blocks at a quarter of the sides."""
+    generator: Literal["unet", "resnet", "plain"] = "unet"
+    """A U-Net, residual blocks at a quarter of the sides, or both without norms, which keeps colours and draws outlines."""
     width: int = 64
     """Channels of the generator's first maps (ngf)."""
     downs: int = 8
     """Of the U-Net: how often it halves the sides: 8 at 256 pixels, 7 at 128."""
     blocks: int = 9
-    """Of resnet: residual blocks, 9 at 256 pixels, 6 at 128."""
+    """Of resnet and plain: residual blocks, 9 at 256 pixels, 6 at 128."""
     dropout: float = 0.5
-    """Share of activations dropped in training: in the U-Net's innermost levels, or in every residual block."""
+    """Share of activations dropped in training: in the U-Net's innermost levels, or in every residual block of resnet."""
     norm: Norm = "instance"
     """Norms of both networks: instance (a batch of one, as in the paper) or batch (larger batches)."""
+    spectral: bool = False
+    """The discriminator has spectral norm instead, whose gradients do not grow where it wins."""
     discriminator_width: int = 64
     """Channels of the discriminator's first maps (ndf)."""
     layers: int = 3
@@ -144,8 +147,8 @@ class Pix2Pix(GAN):
         self.generator = make_generator(config, inputs, outputs)
         self.multiple, self.reach = self.generator.multiple, self.generator.reach
         check_side(side, self.multiple, config)
-        judged = inputs + outputs
-        self.discriminator = PatchDiscriminator(judged, config.discriminator_width, config.layers, config.norm, gains=True)
+        norm = "spectral" if config.spectral else config.norm
+        self.discriminator = PatchDiscriminator(inputs + outputs, config.discriminator_width, config.layers, norm, gains=True)
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
@@ -192,10 +195,12 @@ def luma_of(pictures: Tensor) -> Tensor:
     return (pictures * pictures.new_tensor(LUMA).reshape(3, 1, 1)).sum(1, keepdim=True)
 
 
-def make_generator(config: Config, inputs: int, outputs: int) -> UNet | ResNetGenerator:
+def make_generator(config: Config, inputs: int, outputs: int) -> UNet | ResNetGenerator | PlainUNet:
     """The generator that the settings ask for."""
     if config.generator == "unet":
         return UNet(inputs, outputs, config)
+    if config.generator == "plain":
+        return PlainUNet(inputs, outputs, config.width, config.blocks)
     return ResNetGenerator(inputs, outputs, config.width, config.blocks, config.norm, True, config.dropout)
 
 

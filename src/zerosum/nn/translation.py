@@ -4,12 +4,18 @@ Isola et al. 2017, "Image-to-image translation with conditional adversarial netw
 (arXiv 1703.10593). Weights of the authors' PyTorch code fit as they are: layers stand at the same places of `model`.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from zerosum.nn.spectral import spectral
 
 Norm = Literal["batch", "instance"]
 """Batch norm, or instance norm: statistics of each picture by itself."""
+DiscriminatorNorm = Norm | Literal["spectral"]
+"""Those of maps, or of the weights instead (Miyato et al. 2018), under which gradients stay small where it wins."""
 
 SLOPE = 0.2
 """Of the leaky rectifiers."""
@@ -17,6 +23,10 @@ Skip = Literal["none", "source"]
 """A picture is made anew (the papers), or its source is changed."""
 INIT_STD = 0.02
 """Standard deviation of initial weights, those of batch norms around 1 (Isola et al. 2017, sec. 6.2)."""
+RESIDUAL = 0.3
+"""What initial weights of residual branches without norms are multiplied by."""
+LAST_STD = 0.01
+"""Standard deviation of the last initial weights without norms: pictures begin grey, and sources unchanged."""
 
 
 def changed(source: Tensor, change: Tensor) -> Tensor:
@@ -35,9 +45,9 @@ def norm(kind: Norm, channels: int, gains: bool) -> nn.Module:
     return nn.InstanceNorm2d(channels, affine=gains)
 
 
-def has_bias(kind: Norm, gains: bool) -> bool:
+def has_bias(kind: DiscriminatorNorm, gains: bool) -> bool:
     """Whether a convolution before that norm needs a bias: not if the norm has one."""
-    return kind == "instance" and not gains
+    return kind == "spectral" or (kind == "instance" and not gains)
 
 
 def initialise(network: nn.Module) -> None:
@@ -59,18 +69,23 @@ class PatchDiscriminator(nn.Module):
     A patch is 70 pixels a side at 3 layers, 34 at 2, 16 at 1.
     """
 
-    def __init__(self, channels: int, width: int, layers: int, kind: Norm, gains: bool) -> None:
+    def __init__(self, channels: int, width: int, layers: int, kind: DiscriminatorNorm, gains: bool) -> None:
         super().__init__()
         model: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
         before = width
         for number in range(1, layers + 1):
             after = width * min(2**number, 8)
             stride = 2 if number < layers else 1
-            model += [nn.Conv2d(before, after, 4, stride, 1, bias=has_bias(kind, gains)), norm(kind, after, gains)]
+            model += [nn.Conv2d(before, after, 4, stride, 1, bias=has_bias(kind, gains))]
+            model += [] if kind == "spectral" else [norm(kind, after, gains)]
             model += [nn.LeakyReLU(SLOPE)]
             before = after
         self.model = nn.Sequential(*model, nn.Conv2d(before, 1, 4, 1, 1))
         initialise(self)
+        if kind == "spectral":
+            for layer in self.model:
+                if isinstance(layer, nn.Conv2d):
+                    spectral(layer)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits."""
@@ -134,3 +149,55 @@ class ResNetGenerator(nn.Module):
         """Pictures in [-1, 1]."""
         made: Tensor = self.model(pictures)
         return made
+
+
+class PlainUNet(nn.Module):
+    """A U-Net of two levels without norms, with residual blocks at a quarter of the sides (Lim et al. 2017, sec. 3.1); ours.
+
+    A norm takes from a picture how strong its colours are and how much there is of each; here both stay, and outlines are drawn
+    from the maps of the way down. Pictures `[N, inputs, H, W]` to pictures `[N, outputs, H, W]` in [-1, 1]; H and W divisible
+    by 4. Lim et al.: "Enhanced deep residual networks for single image super-resolution" (arXiv 1707.02921).
+    """
+
+    multiple = 4
+    """What the sides must be divisible by."""
+
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
+        super().__init__()
+        half, quarter = 2 * width, 4 * width
+        self.down = nn.ModuleList(
+            [rectified(inputs, width, 5), rectified(width, half, stride=2), rectified(half, quarter, stride=2)]
+        )
+        branches = [nn.Sequential(rectified(quarter, quarter), nn.Conv2d(quarter, quarter, 3, 1, 1)) for _ in range(blocks)]
+        self.blocks = nn.ModuleList(branches)
+        self.up = nn.ModuleList([rectified(quarter + half, half), rectified(half + width, width)])
+        last = nn.Conv2d(width, outputs, 3, 1, 1)
+        self.end = nn.Sequential(rectified(width, width), last, nn.Tanh())
+        # Pixels: 5 x 5; 3 x 3 at 1, 1/2, 1/4 (two a block), 1/2 of the sides, three times at 1; and the rest of a small pixel.
+        self.reach = 2 + 1 + 2 + 8 * blocks + 2 + 3 + 3
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, SLOPE)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+        with torch.no_grad():
+            for branch in branches:
+                cast(Tensor, branch[-1].weight).mul_(RESIDUAL)
+        nn.init.normal_(last.weight, 0.0, LAST_STD)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures in [-1, 1]."""
+        known, maps = list[Tensor](), pictures
+        for layer in self.down:
+            maps = layer(maps)
+            known.append(maps)
+        for block in self.blocks:
+            maps = maps + block(maps)
+        for layer, seen in zip(self.up, known[1::-1], strict=True):
+            maps = layer(torch.cat([interpolate(maps, scale_factor=2.0, mode="nearest"), seen], 1))
+        made: Tensor = self.end(maps)
+        return made
+
+
+def rectified(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """A padded convolution and a leaky rectifier."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.LeakyReLU(SLOPE))
