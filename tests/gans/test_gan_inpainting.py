@@ -13,6 +13,7 @@ from zerosum.noise import SilentNoise
 from zerosum.pictures import to_pixels
 
 SMALL: dict[str, Any] = {"width": 4, "dilations": (2,), "discriminator_width": 4, "layers": 2}
+NETWORKS: list[dict[str, Any]] = [{"skip": "none"}, {"skip": "smooth"}, {"skip": "smooth", "network": "plain"}]
 
 
 def shapes(channels: int = 3, side: int = 32) -> dict[str, tuple[int, ...]]:
@@ -32,10 +33,10 @@ def batch(n: int = 4, channels: int = 3) -> dict[str, Tensor]:
     return {"source": to_float(as_source(pictures, holes)), "target": to_float(pictures)}
 
 
-@pytest.mark.parametrize("skip", ["none", "smooth"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_known_pixels_are_kept_bit_for_bit(channels: int, skip: str) -> None:
-    gan = inpainting.Inpainting(inpainting.Config(**SMALL, skip=skip), shapes(channels))  # type: ignore[arg-type]
+def test_known_pixels_are_kept_bit_for_bit(channels: int, network: dict[str, Any]) -> None:
+    gan = inpainting.Inpainting(inpainting.Config(**SMALL, **network), shapes(channels))
     pictures, holes = pixels(16, channels)
     assert len(pictures.unique()) == 256
     made = torch.from_numpy(to_pixels(gan.sample({"source": to_float(as_source(pictures, holes))}, SilentNoise(16))))
@@ -44,9 +45,9 @@ def test_known_pixels_are_kept_bit_for_bit(channels: int, skip: str) -> None:
     assert not torch.equal(made, pictures)
 
 
-@pytest.mark.parametrize("skip", ["none", "smooth"])
-def test_what_lies_in_the_hole_is_not_looked_at(skip: str) -> None:
-    gan = inpainting.Inpainting(inpainting.Config(**SMALL, skip=skip), shapes())  # type: ignore[arg-type]
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_lies_in_the_hole_is_not_looked_at(network: dict[str, Any]) -> None:
+    gan = inpainting.Inpainting(inpainting.Config(**SMALL, **network), shapes())
     data = batch()
     other = data["source"].clone()
     other[:, :3] = torch.where(other[:, 3:] > 0, other[:, :3], torch.rand_like(other[:, :3]))
@@ -146,9 +147,10 @@ def test_the_papers_generator_has_its_size() -> None:
     assert round(sum(weight.numel() for weight in gan.generator.parameters()) / 1e6, 1) == 4.1
 
 
-def test_both_players_move_the_scores_their_way() -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_both_players_move_the_scores_their_way(network: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    gan = inpainting.Inpainting(inpainting.Config(**SMALL, l1=0.0), shapes())
+    gan = inpainting.Inpainting(inpainting.Config(**SMALL, **network, l1=0.0), shapes())
     for player, loss in (("discriminator", gan.discriminator_loss), ("generator", gan.generator_loss)):
         optimiser, values = torch.optim.Adam(gan.players()[player].parameters(), 1e-3), []
         for _ in range(8):
@@ -166,8 +168,9 @@ def test_short_runs_start_from_the_smooth_filling() -> None:
     torch.testing.assert_close(gan.sample(data, SilentNoise(4)), inpainting.smooth_fill(data["source"][:, :3], known))
 
 
-def test_to_the_smooth_filling_is_added_in_the_hole_alone() -> None:
-    gan, source = inpainting.Inpainting(inpainting.Config(**SMALL, skip="smooth"), shapes()), batch()["source"]
+@pytest.mark.parametrize("network", NETWORKS[1:])
+def test_to_the_smooth_filling_is_added_in_the_hole_alone(network: dict[str, Any]) -> None:
+    gan, source = inpainting.Inpainting(inpainting.Config(**SMALL, **network), shapes()), batch()["source"]
     for weights in gan.generator.parameters():
         torch.nn.init.normal_(weights, 0.0, 0.3)
     pictures, known = source[:, :3], inpainting.known_of(source)
@@ -183,6 +186,8 @@ def test_wrong_settings_and_data_are_refused_in_words() -> None:
         inpainting.Inpainting(inpainting.Config(), {"source": (3, 32, 32), "target": (3, 32, 32)})
     with pytest.raises(ValueError, match="must be divisible by 4, not 30"):
         inpainting.Inpainting(inpainting.Config(), shapes(side=30))
+    with pytest.raises(ValueError, match="gan.network plain needs gan.skip smooth"):
+        inpainting.Config(network="plain")
     with pytest.raises(ValueError, match="gan.width must be even, .* not 5"):
         inpainting.Config(width=5)
     with pytest.raises(ValueError, match=r"dilations\[1\] must be above 0"):

@@ -34,6 +34,6 @@ def test_spectral_norm_bounds_every_layer_of_a_discriminator() -> None:
 def test_only_without_norms_strength_is_seen() -> None:
     torch.manual_seed(0)
     strong = 100 * torch.rand(1, 3, 16, 16)  # beside which the norms' eps is nothing
-    plain, normed = PlainUNet(3, 3, 4, 2), ResNetGenerator(3, 3, 4, 2, "instance")
+    plain, normed = PlainUNet(3, 3, 4, [1, 2]), ResNetGenerator(3, 3, 4, 2, "instance")
     torch.testing.assert_close(normed(strong / 2), normed(strong), rtol=0, atol=1e-3)
     assert (plain(strong / 2) - plain(strong)).abs().max() > 0.1

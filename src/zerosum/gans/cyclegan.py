@@ -194,7 +194,7 @@ class CycleGAN(GAN):
 def make_generator(config: Config, inputs: int, outputs: int) -> ResNetGenerator | PlainUNet:
     """The generator that the settings ask for."""
     if config.generator == "plain":
-        return PlainUNet(inputs, outputs, config.width, config.blocks)
+        return PlainUNet(inputs, outputs, config.width, [1] * config.blocks)
     return ResNetGenerator(inputs, outputs, config.width, config.blocks, config.norm)
 
 

@@ -23,6 +23,7 @@ from torch.nn.functional import avg_pool2d, elu, fold, interpolate, max_pool2d, 
 from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import hinge_d, hinge_g, score_notes
 from zerosum.nn.spectral import spectral
+from zerosum.nn.translation import PlainUNet
 from zerosum.noise import Noise, SilentNoise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, linear
@@ -43,14 +44,16 @@ MULTIPLE = 4
 class Config(GANConfig):
     """Settings of inpainting."""
 
+    network: Literal["gated", "plain"] = "gated"
+    """Gated convolutions (the paper), or a U-Net of plain ones with residual blocks, which learns sooner."""
     width: int = 24
-    """Channels of the first gated maps (the released code counts both halves of a gated convolution: 48)."""
+    """Channels of the first maps (the released code counts both halves of a gated convolution: 48)."""
     dilations: tuple[int, ...] = (2, 4, 8, 16)
-    """Of the convolutions in the middle."""
+    """Of the convolutions in the middle, or of the residual blocks."""
     refine: bool = True
     """Refine what the coarse network made by a second one; without, the coarse one plays alone, at half the work."""
     attention: bool = True
-    """Of the second network: a branch with contextual attention."""
+    """Of the second network, if it is gated: a branch with contextual attention."""
     skip: Literal["none", "smooth"] = "none"
     """What the networks see in the hole and add to: nothing (the paper), or what is known around it spread smoothly, from which
     short runs gain most."""
@@ -65,6 +68,8 @@ class Config(GANConfig):
         positive(width=self.width, discriminator_width=self.discriminator_width, layers=self.layers)
         positive(**{f"dilations[{place}]": value for place, value in enumerate(self.dilations)})
         not_negative(l1=self.l1)
+        if self.network == "plain" and self.skip == "none":
+            raise ValueError("gan.network plain needs gan.skip smooth: it makes a change of what is spread smoothly")
         if self.width % 2:
             raise ValueError(f"gan.width must be even, for the last maps have half of it, not {self.width}")
 
@@ -151,6 +156,24 @@ class Stage(nn.Module):
         return made
 
 
+class Plain(nn.Module):
+    """A network without gates: a picture and where it is known to a picture, as `Stage`."""
+
+    def __init__(self, channels: int, config: Config) -> None:
+        super().__init__()
+        self.unet = PlainUNet(channels + 1, channels, config.width, config.dilations)
+
+    def forward(self, pictures: Tensor, known: Tensor) -> Tensor:
+        """Changes in [-1, 1]."""
+        made: Tensor = self.unet(torch.cat([pictures, known], 1))
+        return made
+
+
+def make_stage(channels: int, config: Config, kind: Literal["coarse", "fine"]) -> Stage | Plain:
+    """One of the two networks, as the settings ask for."""
+    return Stage(channels, config, kind) if config.network == "gated" else Plain(channels, config)
+
+
 def attend(maps: Tensor, holes: Tensor) -> Tensor:
     """Maps `[N, C, H, W]` rebuilt everywhere from their known patches, those that are most alike most (2018, sec. 3.2).
 
@@ -216,8 +239,8 @@ class Filler(nn.Module):
     def __init__(self, channels: int, config: Config) -> None:
         super().__init__()
         self.skip = config.skip
-        self.coarse = Stage(channels, config, "coarse")
-        self.fine = Stage(channels, config, "fine") if config.refine else None
+        self.coarse = make_stage(channels, config, "coarse")
+        self.fine = make_stage(channels, config, "fine") if config.refine else None
 
     def forward(self, pictures: Tensor, known: Tensor) -> list[Tensor]:
         """What each network makes of all of the picture `[N, C, H, W]`, the last to be used."""
@@ -228,7 +251,7 @@ class Filler(nn.Module):
             made.append(self._made(self.fine, filled, known, start))
         return made
 
-    def _made(self, stage: Stage, seen: Tensor, known: Tensor, start: Tensor) -> Tensor:
+    def _made(self, stage: Stage | Plain, seen: Tensor, known: Tensor, start: Tensor) -> Tensor:
         change: Tensor = stage(seen, known)
         # In the hole alone: outside of it any change is wrong, and L1 would hold the last layer at none.
         return change.tanh() if self.skip == "none" else start + change * (1 - known)
@@ -344,13 +367,15 @@ def celeba_hq() -> Recipe:
 
 def cpu() -> Recipe:
     """Crops of 64 pixels of photographs of any size, on a CPU."""
+    config = _narrow(network="plain", dilations=(1, 2, 4, 8), layers=4, l1=1_000.0)
     data = Data(kind="photographs", degradation="holes", scale=1, resolution=64, held_out=20, mirror=True, colour="rgb")
-    return _small(_narrow(layers=4), data, 24_000)
+    return _small(config, data, Training(images=64_000, batch=16), 1e-3)
 
 
 def fashion() -> Recipe:
     """Garments of 32 x 32 pixels, grey, on a CPU."""
-    return _small(_narrow(layers=3), Data(kind="inpainting", mirror=True), 40_000)
+    config = _narrow(dilations=(2, 4), layers=3, l1=4.0)
+    return _small(config, Data(kind="inpainting", mirror=True), Training(images=40_000, batch=8), 3e-4)
 
 
 def tiny() -> Recipe:
@@ -368,7 +393,7 @@ def tiny() -> Recipe:
 
 def _narrow(**settings: Any) -> Config:
     """The settings of the recipes for a CPU, and others."""
-    return Config(width=16, dilations=(2, 4), refine=False, skip="smooth", discriminator_width=32, l1=4.0, **settings)
+    return Config(width=16, refine=False, skip="smooth", discriminator_width=32, **settings)
 
 
 def _paper(data: Data) -> Recipe:
@@ -384,15 +409,16 @@ def _paper(data: Data) -> Recipe:
     )
 
 
-def _small(config: Config, data: Data, images: int) -> Recipe:
-    """A recipe for a CPU."""
-    player = adam(linear(3e-4, 0, over=images / 2, delay=images / 2), beta1=0.5)
+def _small(config: Config, data: Data, training: Training, rate: float) -> Recipe:
+    """A recipe for a CPU; `rate` is the generator's."""
+    half = training.images / 2
+    generator, discriminator = (adam(linear(start, 0, over=half, delay=half), beta1=0.5) for start in (rate, 3e-4))
     return Recipe(
         family="inpainting",
         gan=config,
-        optimisers={"generator": player, "discriminator": player},
+        optimisers={"generator": generator, "discriminator": discriminator},
         data=data,
-        train=Training(images=images, batch=8),
+        train=training,
         average=Average(half_life=constant(2_000), ramp_up=0.05),
         jobs=Jobs(log_every=800, sample_every=4_000, checkpoint_every=4_000, num_samples=32),
     )

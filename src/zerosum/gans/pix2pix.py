@@ -200,7 +200,7 @@ def make_generator(config: Config, inputs: int, outputs: int) -> UNet | ResNetGe
     if config.generator == "unet":
         return UNet(inputs, outputs, config)
     if config.generator == "plain":
-        return PlainUNet(inputs, outputs, config.width, config.blocks)
+        return PlainUNet(inputs, outputs, config.width, [1] * config.blocks)
     return ResNetGenerator(inputs, outputs, config.width, config.blocks, config.norm, True, config.dropout)
 
 

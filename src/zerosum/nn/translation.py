@@ -4,6 +4,7 @@ Isola et al. 2017, "Image-to-image translation with conditional adversarial netw
 (arXiv 1703.10593). Weights of the authors' PyTorch code fit as they are: layers stand at the same places of `model`.
 """
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import torch
@@ -157,24 +158,30 @@ class PlainUNet(nn.Module):
     A norm takes from a picture how strong its colours are and how much there is of each; here both stay, and outlines are drawn
     from the maps of the way down. Pictures `[N, inputs, H, W]` to pictures `[N, outputs, H, W]` in [-1, 1]; H and W divisible
     by 4. Lim et al.: "Enhanced deep residual networks for single image super-resolution" (arXiv 1707.02921).
+
+    Args:
+        dilations: of the first convolution of each residual block.
     """
 
     multiple = 4
     """What the sides must be divisible by."""
 
-    def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
+    def __init__(self, inputs: int, outputs: int, width: int, dilations: Sequence[int]) -> None:
         super().__init__()
         half, quarter = 2 * width, 4 * width
         self.down = nn.ModuleList(
             [rectified(inputs, width, 5), rectified(width, half, stride=2), rectified(half, quarter, stride=2)]
         )
-        branches = [nn.Sequential(rectified(quarter, quarter), nn.Conv2d(quarter, quarter, 3, 1, 1)) for _ in range(blocks)]
+        branches = [
+            nn.Sequential(rectified(quarter, quarter, dilation=many), nn.Conv2d(quarter, quarter, 3, 1, 1))
+            for many in dilations
+        ]
         self.blocks = nn.ModuleList(branches)
         self.up = nn.ModuleList([rectified(quarter + half, half), rectified(half + width, width)])
         last = nn.Conv2d(width, outputs, 3, 1, 1)
         self.end = nn.Sequential(rectified(width, width), last, nn.Tanh())
         # Pixels: 5 x 5; 3 x 3 at 1, 1/2, 1/4 (two a block), 1/2 of the sides, three times at 1; and the rest of a small pixel.
-        self.reach = 2 + 1 + 2 + 8 * blocks + 2 + 3 + 3
+        self.reach = 2 + 1 + 2 + 4 * sum(many + 1 for many in dilations) + 2 + 3 + 3
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, SLOPE)
@@ -198,6 +205,7 @@ class PlainUNet(nn.Module):
         return made
 
 
-def rectified(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+def rectified(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """A padded convolution and a leaky rectifier."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.LeakyReLU(SLOPE))
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation)
+    return nn.Sequential(conv, nn.LeakyReLU(SLOPE))
