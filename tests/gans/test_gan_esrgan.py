@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -51,13 +52,15 @@ def test_golden_parity_of_the_unet_discriminator() -> None:
     torch.testing.assert_close(judge(golden["io.d_in"]), golden["io.d"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("scale", "blocks"), [(4, 1), (2, 1), (1, 1)])
-def test_nothing_beyond_its_reach_changes_a_pixel(scale: int, blocks: int) -> None:
-    gan = esrgan.ESRGAN(esrgan.Config(width=2, growth=2, blocks=blocks), shapes(scale)).double()
+@pytest.mark.parametrize(("scale", "generator"), [(4, "rrdb"), (2, "rrdb"), (1, "rrdb"), (1, "plain")])
+def test_nothing_beyond_its_reach_changes_a_pixel(scale: int, generator: Literal["rrdb", "plain"]) -> None:
+    config = esrgan.Config(generator=generator, skip="bicubic", width=2, growth=2, blocks=1)
+    gan = esrgan.ESRGAN(config, shapes(scale)).double()
     for weight in gan.parameters():
-        weight.data = weight.data.abs() + 0.1  # so that nothing cancels
-    side, farthest = 2 * gan.reach + 8, 0
-    source = torch.rand(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+        # So that nothing cancels, and of a black source every map is 0, where no bound is near.
+        weight.data = weight.data.abs() + 0.1 if weight.ndim > 1 else torch.zeros_like(weight)
+    side, farthest = 2 * (gan.reach - gan.reach % gan.multiple) + 8, 0
+    source = torch.full((1, 3, side, side), -1.0, dtype=torch.float64, requires_grad=True)
     images = gan.sample({"source": source}, FreshNoise(1))
     for place in range(side // 2, side // 2 + gan.multiple):
         (gradient,) = torch.autograd.grad(images[:, :, scale * place].sum(), source, retain_graph=True)
@@ -80,6 +83,18 @@ def test_the_skip_adds_to_the_source_enlarged() -> None:
     source = batch()["source"]
     enlarged = interpolate(source, [32, 32], mode="bicubic", antialias=True)
     assert torch.equal(gan.sample({"source": source}, FreshNoise(3)), enlarged)
+
+
+def test_a_u_net_without_norms_changes_the_source_at_its_own_size() -> None:
+    config = esrgan.Config(**SMALL, generator="plain", skip="bicubic")
+    gan, source = esrgan.ESRGAN(config, shapes(1)), batch(1)["source"]
+    made = gan.sample({"source": source}, FreshNoise(3))
+    torch.testing.assert_close(made, source + 2 * gan.generator((source + 1) / 2))
+    assert 0 < (made - source).abs().mean() < 0.1
+    with pytest.raises(ValueError, match=r"works at data.scale 1, not 4: choose gan.generator rrdb"):
+        esrgan.ESRGAN(config, shapes(4))
+    with pytest.raises(ValueError, match=r"gan.generator plain needs gan.skip bicubic"):
+        esrgan.Config(generator="plain")
 
 
 def test_relativistic_average_losses_are_those_of_the_paper() -> None:

@@ -22,6 +22,7 @@ from zerosum.game import GAN, Batch, Loss, Shapes, Turn
 from zerosum.losses import minimax_d, non_saturating_g, relativistic_average_d, relativistic_average_g, score_notes
 from zerosum.nn.picture_discriminators import UNetDiscriminator, VGGDiscriminator
 from zerosum.nn.super_resolution import enlarged, read_shapes
+from zerosum.nn.translation import PlainUNet
 from zerosum.noise import Noise, SilentNoise
 from zerosum.recipe import STRICT, Average, Data, GANConfig, Jobs, Recipe, Training, adam, not_negative, positive
 from zerosum.schedules import constant, cosine, exponential
@@ -38,12 +39,15 @@ INIT = 0.1
 class Config(GANConfig):
     """Settings of ESRGAN."""
 
+    generator: Literal["rrdb", "plain"] = "rrdb"
+    """The papers' network, or, to mend pictures at their own size, a U-Net that works on pixels where that folds 16 of them to
+    one place, which takes away grain much sooner."""
     width: int = 64
-    """Channels of the generator's maps (num_feat)."""
+    """Channels of the generator's maps (num_feat), or of the U-Net's first ones."""
     growth: int = 32
     """Channels that each convolution of a dense block adds (num_grow_ch)."""
     blocks: int = 23
-    """Residual-in-residual dense blocks (num_block)."""
+    """Residual-in-residual dense blocks (num_block), or the U-Net's residual blocks, dilated by 1, 2, 4 and 8 in turn."""
     skip: Literal["none", "bicubic"] = "none"
     """What the generator adds its result to: nothing (the papers), or the source enlarged, from which short runs gain most."""
     discriminator: Literal["vgg", "unet"] = "vgg"
@@ -66,6 +70,8 @@ class Config(GANConfig):
             raise ValueError(
                 "gan.pixel, gan.perceptual and gan.adversarial are all 0: give one of them a weight, such as pixel 1"
             )
+        if self.generator == "plain" and self.skip == "none":
+            raise ValueError("gan.generator plain needs gan.skip bicubic: it makes a change of the source")
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -116,8 +122,8 @@ class RRDBNet(nn.Module):
 
     def __init__(self, channels: int, scale: int, config: Config) -> None:
         super().__init__()
-        self.scale, self.fold, width = scale, 4 // scale, config.width
-        self.conv_first = conv(channels * self.fold**2, width)
+        self.multiple, width = 4 // scale, config.width
+        self.conv_first = conv(channels * self.multiple**2, width)
         self.body = nn.Sequential(*(ResidualDenseBlock(width, config.growth) for _ in range(config.blocks)))
         self.conv_body = conv(width, width)
         self.conv_up1, self.conv_up2, self.conv_hr = (conv(width, width) for _ in range(3))
@@ -127,11 +133,11 @@ class RRDBNet(nn.Module):
     def reach(self) -> int:
         """Pixels of the source from which a pixel of it can still change the result."""
         # On folded pixels 2 + 15 n convolutions; then one at 1/2 and three at 1/4 of a pixel; and the rest of a folded pixel.
-        return self.fold * (2 + 15 * len(self.body) + 2 + 1)
+        return self.multiple * (2 + 15 * len(self.body) + 2 + 1)
 
     def forward(self, sources: Tensor) -> Tensor:
         """Images, whose values may lie a little outside of the range."""
-        maps: Tensor = self.conv_first(pixel_unshuffle(sources, self.fold))
+        maps: Tensor = self.conv_first(pixel_unshuffle(sources, self.multiple))
         maps = maps + self.conv_body(self.body(maps))
         for layer in (self.conv_up1, self.conv_up2):
             maps = leaky_relu(layer(interpolate(maps, scale_factor=2.0, mode="nearest")), SLOPE)
@@ -154,11 +160,13 @@ class ESRGAN(GAN):
         super().__init__(shapes)
         self.config = config
         channels, resolution, self.scale = read_shapes(shapes)
-        small, fold = resolution // self.scale, 4 // self.scale
-        if small % fold:
-            raise ValueError(f"sources of {small} pixels: at a scale of {self.scale} the sides must be divisible by {fold}")
-        self.generator = RRDBNet(channels, self.scale, config)
-        self.multiple, self.reach = self.generator.fold, self.generator.reach
+        self.generator = make_generator(config, channels, self.scale)
+        self.multiple, self.reach = self.generator.multiple, self.generator.reach
+        small = resolution // self.scale
+        if small % self.multiple:
+            raise ValueError(
+                f"sources of {small} pixels: at a scale of {self.scale} the sides must be divisible by {self.multiple}"
+            )
         self._distance = PerceptualLoss()
         self.is_game = config.adversarial > 0
         if self.is_game:
@@ -209,6 +217,19 @@ class ESRGAN(GAN):
         with torch.no_grad():
             real = self.discriminator(target)
         return relativistic_average_g(real, fake)
+
+
+def make_generator(config: Config, channels: int, scale: int) -> RRDBNet | PlainUNet:
+    """The generator that the settings ask for.
+
+    Raises:
+        ValueError: a U-Net that is to enlarge.
+    """
+    if config.generator == "rrdb":
+        return RRDBNet(channels, scale, config)
+    if scale != 1:
+        raise ValueError(f"gan.generator plain works at data.scale 1, not {scale}: choose gan.generator rrdb")
+    return PlainUNet(channels, channels, config.width, [2 ** (number % 4) for number in range(config.blocks)])
 
 
 def make_discriminator(config: Config, channels: int, resolution: int) -> nn.Module:
@@ -300,8 +321,8 @@ def cpu(start: str | None = "runs/esrgan-cpu-psnr") -> Recipe:
 
 def cpu_restoration() -> Recipe:
     """Old prints made new, on a CPU."""
-    config = _narrow(discriminator="unet", discriminator_width=16, perceptual=1.0, adversarial=5e-3)
-    return _small(config, 64, 1, 24_000, (1e-3, 1e-5))
+    config = _narrow(4, generator="plain", discriminator="unet", discriminator_width=16, perceptual=1.0, adversarial=5e-3)
+    return _small(config, 64, 1, 32_000, (3e-4, 3e-6))
 
 
 def tiny() -> Recipe:
@@ -317,9 +338,9 @@ def tiny() -> Recipe:
     )
 
 
-def _narrow(**settings: Any) -> Config:
+def _narrow(blocks: int = 3, **settings: Any) -> Config:
     """The settings of the recipes for a CPU, and others."""
-    return Config(width=24, growth=12, blocks=3, skip="bicubic", **settings)
+    return Config(width=24, growth=12, blocks=blocks, skip="bicubic", **settings)
 
 
 def _recipe(config: Config, data: Data, training: Training, rates: tuple[float, float], half_life: float) -> Recipe:

@@ -8,8 +8,8 @@ discriminator's last maps; both networks are held to the picture by the mean abs
 
 Known pixels are kept bit for bit: the networks' results are used in the hole alone. What differs from the released code:
 convolutions with stride pad evenly; the discriminator's loss is not halved; patches that touch the hole are left out of the
-softmax, where theirs give them the value 0 before it; there are no user's sketches. `refine` without, `skip` and
-how weights begin are ours.
+softmax, where theirs give them the value 0 before it; there are no user's sketches. `network` plain,
+`refine` without, `skip` and how weights begin are ours.
 """
 
 from itertools import pairwise
@@ -369,13 +369,13 @@ def cpu() -> Recipe:
     """Crops of 64 pixels of photographs of any size, on a CPU."""
     config = _narrow(network="plain", dilations=(1, 2, 4, 8), layers=4, l1=1_000.0)
     data = Data(kind="photographs", degradation="holes", scale=1, resolution=64, held_out=20, mirror=True, colour="rgb")
-    return _small(config, data, Training(images=64_000, batch=16), 1e-3)
+    return _small(config, data, Training(images=64_000, batch=16))
 
 
 def fashion() -> Recipe:
     """Garments of 32 x 32 pixels, grey, on a CPU."""
     config = _narrow(dilations=(2, 4), layers=3, l1=4.0)
-    return _small(config, Data(kind="inpainting", mirror=True), Training(images=40_000, batch=8), 3e-4)
+    return _small(config, Data(kind="inpainting", mirror=True), Training(images=40_000, batch=8))
 
 
 def tiny() -> Recipe:
@@ -409,14 +409,14 @@ def _paper(data: Data) -> Recipe:
     )
 
 
-def _small(config: Config, data: Data, training: Training, rate: float) -> Recipe:
-    """A recipe for a CPU; `rate` is the generator's."""
+def _small(config: Config, data: Data, training: Training) -> Recipe:
+    """A recipe for a CPU."""
     half = training.images / 2
-    generator, discriminator = (adam(linear(start, 0, over=half, delay=half), beta1=0.5) for start in (rate, 3e-4))
+    player = adam(linear(3e-4, 0, over=half, delay=half), beta1=0.5)
     return Recipe(
         family="inpainting",
         gan=config,
-        optimisers={"generator": generator, "discriminator": discriminator},
+        optimisers={"generator": player, "discriminator": player},
         data=data,
         train=training,
         average=Average(half_life=constant(2_000), ramp_up=0.05),
