@@ -78,7 +78,7 @@ def main() -> None:
         sampler = zerosum.train(replace(recipe, data=replace(recipe.data, path=path)), folder)
         command(["evaluate", str(folder), "--json", "--out", str(folder / "metrics.json")])
         print(f"\n{sampler.name}\n\n{make_table(folder)}\n", flush=True)
-        draw(sampler, folder, 12, largest, times).save(chosen.out / f"inpaint-{name}.png")
+        draw(sampler, folder, 12, largest, times).quantize().save(chosen.out / f"inpaint-{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
