@@ -58,6 +58,8 @@ GRACE = 1.12
 """Of the time, after which a run stops where it is."""
 DARK = 90
 """Grey level below which the one-line threshold makes black, else white."""
+ROOM = 4
+"""White pixels around pictures to train on, for crops at random places."""
 START, END = "<!-- figures -->", "<!-- /figures -->"
 """Between them the page has the tables."""
 SHOWN = 12
@@ -87,7 +89,7 @@ class Task:
     """On a CPU: the paper's batch of one and rates of 2e-4, instead of the recipe's."""
     margin: int = 0
     """White pixels put around sources, which are then brought to their size again: networks redraw things, but do not make them
-    smaller."""
+    smaller. Pictures to train on then have `ROOM` too."""
 
 
 WIDE = {"width": 32, "blocks": 6, "discriminator_width": 64}
@@ -113,17 +115,24 @@ def prepared(task: Task, folder: Path, runs: Path) -> Path:
     copy = runs / "prepared"
     if not (copy / task.train).exists():
         shutil.copytree(folder / task.train, copy / task.train)
-        for kind in (copy / task.train / task.sides[0], copy / task.test / task.truth[0]):
-            for path in kind.iterdir():
-                image = Image.open(path).convert("RGB")
-                ImageOps.expand(image, task.margin, "white").resize(image.size, Image.Resampling.BICUBIC).save(path)
+        on_sheets(copy / task.train / task.sides[0], task.margin, ROOM)
+        on_sheets(copy / task.train / task.sides[1], 0, ROOM)
+        on_sheets(copy / task.test / task.truth[0], task.margin, 0)
     return copy
 
 
+def on_sheets(folder: Path, margin: int, room: int) -> None:
+    """Put all pictures of a folder on larger white sheets: by the margin, brought to their size again, then by the room."""
+    for path in folder.iterdir():
+        picture = Image.open(path).convert("RGB")
+        small = ImageOps.expand(picture, margin, "white").resize(picture.size, Image.Resampling.BICUBIC)
+        ImageOps.expand(small, room, "white").save(path)
+
+
 def make_recipe(task: Task, folder: Path, seed: int) -> Recipe:
-    """The task's recipe on this machine. Pictures have 64 pixels already: with jitter they would be enlarged and blurred."""
+    """The task's recipe on this machine. Pictures have 64 pixels already: without room jitter would enlarge and blur them."""
     recipe = zerosum.get_recipe(task.recipe)
-    data = replace(recipe.data, path=str(folder / task.train), sides=task.sides, jitter=0)
+    data = replace(recipe.data, path=str(folder / task.train), sides=task.sides, jitter=2 * ROOM if task.margin else 0)
     recipe = replace(recipe, gan=replace(recipe.gan, **task.gan), data=data, train=replace(recipe.train, seed=seed))
     on_cuda = torch.cuda.is_available()
     if not on_cuda and not task.paced:
@@ -196,7 +205,7 @@ def judge(name: str, folder: Path, run: Path, out: Path) -> list[str]:
     """Write a sheet, and return the lines of a table."""
     task, sampler = TASKS[name], zerosum.load(run)
     recipe = Run(run).recipe()
-    settings, kind = replace(recipe.data, kind="pairs", sides=task.truth), folder / task.train / task.sides[1]
+    settings, kind = replace(recipe.data, kind="pairs", sides=task.truth, jitter=0), folder / task.train / task.sides[1]
     untouched, _ = read_pairs(replace(settings, path=str(folder / task.test)))
     sources, targets = read_pairs(replace(settings, path=str(prepared(task, folder, run.parent) / task.test)))
     real = open_data(Data(path=str(kind), resolution=settings.resolution, colour="rgb"))

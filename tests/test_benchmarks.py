@@ -3,12 +3,14 @@ the benchmark of translating does by itself."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from plain import Plain
 from steps import CASES, copy_players, without_cures
-from translation import TASKS, lasting, make_recipe, threshold
+from translation import TASKS, lasting, make_recipe, prepared, threshold
 from zerosum import gans
 
 
@@ -47,12 +49,25 @@ def test_a_longer_run_of_translation_is_stretched_as_a_whole(name: str) -> None:
     recipe = make_recipe(TASKS[name], Path("tasks"), seed=3)
     images = recipe.train.images
     longer = lasting(recipe, 2 * images + recipe.train.batch - 1)
-    assert (longer.train.images, longer.train.seed, longer.data.jitter) == (2 * images, 3, 0)
+    assert (longer.train.images, longer.train.seed, longer.data) == (2 * images, 3, recipe.data)
     for player, before in recipe.optimisers.items():
         for share in (0.0, 0.4, 0.7, 1.0):
             assert longer.optimisers[player].rate(share * 2 * images) == pytest.approx(before.rate(share * images))
     assert longer.jobs.sample_every == 2 * recipe.jobs.sample_every
     assert longer.average.half_life.start == 2 * recipe.average.half_life.start
+
+
+def test_sources_get_margins_and_what_is_trained_on_room(tmp_path: Path) -> None:
+    task, tasks = TASKS["noto2openmoji"], tmp_path / "tasks"
+    for side in ("trainA", "trainB", "testA", "testB"):
+        (tasks / task.train / side).mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(tasks / task.train / side / "1.png")
+    copy = prepared(task, tasks, tmp_path) / task.train
+    for side, size, drawn in (("trainA", 72, 57), ("trainB", 72, 64), ("testA", 64, 57), ("testB", 64, 64)):
+        picture = np.asarray(Image.open(copy / side / "1.png").convert("L"))
+        assert picture.shape == (size, size)
+        assert (picture < 128).any(0).sum() == (picture < 128).any(1).sum() == pytest.approx(drawn, abs=1)
+    assert prepared(TASKS["color2line"], tasks, tmp_path) == tasks
 
 
 def test_the_one_line_is_that_of_the_grey_values() -> None:

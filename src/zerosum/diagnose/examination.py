@@ -112,11 +112,12 @@ class Reference:
 
     def __init__(self, dataset: Dataset, train: np.ndarray, held_out: np.ndarray, makes: str) -> None:
         # Shuffled, for data often comes sorted by class and only the first examples are used for some signals.
-        chosen = [np.random.default_rng(0).permutation(positions)[:NUM_REAL] for positions in (train, held_out)]
+        known, new = (np.random.default_rng(0).permutation(positions)[:NUM_REAL] for positions in (train, held_out))
         self.makes = makes
-        self.train, self.held_out = (
-            {key: to_float(value) for key, value in dataset.batch(positions).items()} for positions in chosen
-        )
+        self.train = {key: to_float(value) for key, value in dataset.batch(known).items()}
+        # Not every data set can make a batch of no examples.
+        taken = dataset.batch(new) if len(new) else {key: value[:0] for key, value in self.train.items()}
+        self.held_out = {key: to_float(value) for key, value in taken.items()}
         fresh = self.held_out[makes]
         self.unseen = self.held_out if len(fresh) >= FEWEST else self.train
         """What a family that makes pictures from pictures is given: examples held out, or those that it learns from."""
