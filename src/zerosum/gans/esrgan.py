@@ -7,7 +7,7 @@ stages: `psnr()` with a = f = 0, then `gan()` from there.
 
 The networks are those of the released code: `RRDBNet` and the U-Net discriminator with the authors' weights give the authors'
 images and scores. What differs: d compares the maps of EfficientNet-Lite0, not VGG-19's, whose weights are not free to ship, so
-its weight f means another thing; learning rates fall smoothly where theirs are halved; `skip` is ours.
+its weight f means another thing; learning rates fall smoothly where theirs are halved; `generator` plain and `skip` are ours.
 """
 
 from typing import Any, Literal

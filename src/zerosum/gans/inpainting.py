@@ -8,8 +8,8 @@ discriminator's last maps; both networks are held to the picture by the mean abs
 
 Known pixels are kept bit for bit: the networks' results are used in the hole alone. What differs from the released code:
 convolutions with stride pad evenly; the discriminator's loss is not halved; patches that touch the hole are left out of the
-softmax, where theirs give them the value 0 before it; there are no user's sketches. `network` plain,
-`refine` without, `skip` and how weights begin are ours.
+softmax, where theirs give them the value 0 before it; there are no user's sketches. `network` plain, `refine` without,
+`skip` and how weights begin are ours.
 """
 
 from itertools import pairwise
