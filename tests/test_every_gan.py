@@ -17,6 +17,7 @@ from torch import Tensor
 import zerosum
 from zerosum import gans
 from zerosum.api import build_gan, make_feed
+from zerosum.cli import main
 from zerosum.data import Dataset, open_data
 from zerosum.data.feed import to_float
 from zerosum.game import GAN, HasLatents
@@ -235,7 +236,7 @@ def long_enough_to_kill(family: str) -> list[str]:
     recipe = tiny(family)
     batch = recipe.train.batch
     every = [f"--jobs.{job}-every={batch * steps}" for job, steps in (("log", 2), ("sample", 40), ("checkpoint", 7))]
-    return ["-m", "zerosum", "train", f"{family}:tiny", f"--train.images={batch * 60}", *every]
+    return ["train", f"{family}:tiny", f"--train.images={batch * 60}", *every]
 
 
 def kill_during(command: list[str], run: Run, lines: int, delay: float) -> None:
@@ -255,9 +256,9 @@ def kill_during(command: list[str], run: Run, lines: int, delay: float) -> None:
 def test_resume_after_sigkill_is_bit_exact(family: str, tmp_path: Path) -> None:
     chance = np.random.default_rng(FAMILIES.index(family))
     arguments = long_enough_to_kill(family)
-    assert subprocess.run([sys.executable, *arguments, f"--out={tmp_path / 'whole'}"], capture_output=True).returncode == 0
+    assert main([*arguments, f"--out={tmp_path / 'whole'}"]) == 0
     killed = Run(tmp_path / "killed")
-    command = [sys.executable, *arguments, f"--out={killed.folder}"]
+    command = [sys.executable, "-m", "zerosum", *arguments, f"--out={killed.folder}"]
     for _ in range(3):
         kill_during(command, killed, int(chance.integers(1, 9)), chance.uniform(0, 0.2))
     subprocess.run(command, check=True, capture_output=True)
@@ -275,16 +276,13 @@ def test_resume_after_sigkill_is_bit_exact(family: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_processes_train_like_two_micro_batches(family: str, tmp_path: Path) -> None:
-    short = [f"--train.images={tiny(family).train.batch * 4}", "--train.seed=5"]
-    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = ["-m", "zerosum", "train", f"{family}:tiny", *short]
+    arguments = ["train", f"{family}:tiny", f"--train.images={tiny(family).train.batch * 4}", "--train.seed=5"]
+    assert main([*arguments, "--train.micro-batches=2", f"--out={tmp_path / 'parts'}"]) == 0
+    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "zerosum"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for how in (
-        [sys.executable, *command, "--train.micro-batches=2", f"--out={tmp_path / 'parts'}"],
-        [*both, *command, f"--out={tmp_path / 'processes'}"],
-    ):
-        done = subprocess.run(how, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
+    command = [*both, *arguments, f"--out={tmp_path / 'processes'}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
     parts, processes = (Run(tmp_path / name).newest_state(CPU) for name in ("parts", "processes"))
     assert parts is not None
     assert processes is not None
