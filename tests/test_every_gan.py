@@ -1,10 +1,7 @@
 """What holds for every family: tested because the file exists."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor
 
 import zerosum
+from processes import run_two, started
 from zerosum import gans
 from zerosum.api import build_gan, make_feed
 from zerosum.cli import main
@@ -239,12 +237,12 @@ def long_enough_to_kill(family: str) -> list[str]:
     return ["train", f"{family}:tiny", f"--train.images={batch * 60}", *every]
 
 
-def kill_during(command: list[str], run: Run, lines: int, delay: float) -> None:
+def kill_during(arguments: list[str], run: Run, lines: int, delay: float) -> None:
     """Start the command, and SIGKILL it `delay` seconds after stats.jsonl has grown by `lines` lines."""
     before = len(run.stats())
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with started(arguments, run.folder.with_suffix(".txt")) as process:
         deadline = time.monotonic() + 300  # machines are shared
-        while process.poll() is None and not len(run.stats()) - before >= lines:
+        while process.is_alive() and not len(run.stats()) - before >= lines:
             assert time.monotonic() < deadline, "the run does not get going"
             time.sleep(0.01)
         time.sleep(delay)
@@ -258,10 +256,9 @@ def test_resume_after_sigkill_is_bit_exact(family: str, tmp_path: Path) -> None:
     arguments = long_enough_to_kill(family)
     assert main([*arguments, f"--out={tmp_path / 'whole'}"]) == 0
     killed = Run(tmp_path / "killed")
-    command = [sys.executable, "-m", "zerosum", *arguments, f"--out={killed.folder}"]
     for _ in range(3):
-        kill_during(command, killed, int(chance.integers(1, 9)), chance.uniform(0, 0.2))
-    subprocess.run(command, check=True, capture_output=True)
+        kill_during([*arguments, f"--out={killed.folder}"], killed, int(chance.integers(1, 9)), chance.uniform(0, 0.2))
+    assert main([*arguments, f"--out={killed.folder}"]) == 0
     whole, resumed = (run.newest_state(CPU) for run in (Run(tmp_path / "whole"), killed))
     assert whole is not None
     assert resumed is not None
@@ -278,11 +275,7 @@ def test_resume_after_sigkill_is_bit_exact(family: str, tmp_path: Path) -> None:
 def test_two_processes_train_like_two_micro_batches(family: str, tmp_path: Path) -> None:
     arguments = ["train", f"{family}:tiny", f"--train.images={tiny(family).train.batch * 4}", "--train.seed=5"]
     assert main([*arguments, "--train.micro-batches=2", f"--out={tmp_path / 'parts'}"]) == 0
-    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "zerosum"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [*both, *arguments, f"--out={tmp_path / 'processes'}"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    run_two([*arguments, f"--out={tmp_path / 'processes'}"], tmp_path / "words")
     parts, processes = (Run(tmp_path / name).newest_state(CPU) for name in ("parts", "processes"))
     assert parts is not None
     assert processes is not None
