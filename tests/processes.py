@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import torch
 from torch.distributed import TCPStore
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -26,9 +27,10 @@ def started(arguments: list[str], words: Path, **variables: str) -> Iterator[For
 
 
 def command(arguments: list[str], words: Path, variables: dict[str, str]) -> None:
-    """What the process does."""
+    """What the process does, in one thread as its tests."""
     from zerosum.cli import main
 
+    torch.set_num_threads(1)
     os.environ.update(variables)
     with words.open("w") as file:
         for stream in (1, 2):
@@ -38,6 +40,7 @@ def command(arguments: list[str], words: Path, variables: dict[str, str]) -> Non
 
 def run_two(arguments: list[str], words: Path) -> None:
     """Do `zerosum` with these arguments in two processes that train together, told what torchrun tells its."""
+    # The store is this process's, at a port that the system chose: none can be taken by others in between.
     store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
     told = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     first, second = (words.with_suffix(f".{rank}") for rank in (0, 1))

@@ -1,7 +1,6 @@
 """What holds for every family: tested because the file exists."""
 
 import json
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -249,7 +248,6 @@ def kill_during(arguments: list[str], run: Run, lines: int, delay: float) -> Non
         process.kill()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_resume_after_sigkill_is_bit_exact(family: str, tmp_path: Path) -> None:
     chance = np.random.default_rng(FAMILIES.index(family))
